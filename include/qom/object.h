@@ -99,7 +99,7 @@ struct InterfaceClass {
 
 #define INTERFACE_CLASS(klass) OBJECT_CLASS_CHECK(InterfaceClass, klass, TYPE_INTERFACE)
 /* An interface has no instance structure: the cast only tells whether @obj offers @name. */
-#define INTERFACE_CHECK(interface, obj, name)                                                      \
+#define INTERFACE_CHECK(interface, obj, name) \
     ((interface *)object_dynamic_cast_assert(OBJECT((obj)), (name), __FILE__, __LINE__, __func__))
 
 #include "qom/object-macros.h"
@@ -152,7 +152,7 @@ void object_initialize(void *obj, size_t size, const char *typename);
  * object_initialize_child: an instance inside @parentobj's own memory as its child @propname;
  * the parent holds the only reference.
  */
-#define object_initialize_child(parent, propname, child, type)                                     \
+#define object_initialize_child(parent, propname, child, type) \
     object_initialize_child_internal((parent), (propname), (child), sizeof(*(child)), (type))
 void object_initialize_child_internal(Object *parent, const char *propname, void *child,
                                       size_t size, const char *type);
