@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The build folders of a test run, and the unit tests that a build folder knows."""
+
+import json
+import os
+import subprocess
+
+from .jobs import Job
+
+# name -> folder, meson options, environment
+BUILDS = {
+    'release': ('build', [], {}),
+    'asan': ('build-asan', ['-Db_sanitize=address,undefined', '-Db_lundef=false'], {}),
+    'tsan': ('build-tsan', ['-Db_sanitize=thread', '-Db_lundef=false'], {}),
+    'clang': ('build-clang', [], {'CC': 'clang'}),
+}
+
+SANITIZER_ENV = {
+    'ASAN_OPTIONS': 'detect_leaks=1:detect_stack_use_after_return=0',
+    'UBSAN_OPTIONS': 'print_stacktrace=1:halt_on_error=1',
+    'TSAN_OPTIONS': 'second_deadlock_stack=1:halt_on_error=1',
+    'G_DEBUG': 'gc-friendly',
+}
+
+
+def folder(top, name):
+    """The folder of build @name."""
+    return os.path.join(top, BUILDS[name][0])
+
+
+def job(top, name):
+    """Configures and compiles build @name with warnings as errors."""
+    path = folder(top, name)
+    _, options, env = BUILDS[name]
+    configured = os.path.exists(os.path.join(path, 'build.ninja'))
+    setup = ['meson', *(['configure', path] if configured else ['setup', path, top]),
+             '-Dwerror=true', *options]
+    script = '"$@" && exec ninja -C "$0"'
+    return Job(f'build-{name}', ['sh', '-c', script, path, *setup], env=env, cwd=top,
+               timeout=900, speaks_tap=False)
+
+
+def unit_tests(top, name):
+    """A job for each unit test of build @name."""
+    path = folder(top, name)
+    listed = subprocess.run(['meson', 'introspect', '--tests', path], check=True,
+                            stdout=subprocess.PIPE)
+    jobs = []
+    for test in json.loads(listed.stdout):
+        if 'unit' not in [suite.split(':')[-1] for suite in test['suite']]:
+            continue
+        jobs.append(Job(f'unit-{name}/{test["name"]}', test['cmd'],
+                        env={**SANITIZER_ENV, **test['env']}, cwd=test['workdir'] or path,
+                        timeout=max(test['timeout'], 30)))
+    return jobs

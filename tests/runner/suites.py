@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a test run is made of: suites, the builds they need, the jobs they give."""
+
+import glob
+import os
+import sys
+
+from . import builds
+from .jobs import Job
+
+DAEMON = 'storage-daemon/qemu-storage-daemon'
+
+
+def _python_tests(top, suite, pattern, build, timeout, weight):
+    """A job for each tests/qtest/<pattern>, against the daemon of @build."""
+    jobs = []
+    daemon = os.environ.get('QSD') or os.path.join(builds.folder(top, build), DAEMON)
+    env = {
+        **builds.SANITIZER_ENV,
+        'QSD': daemon,
+        'QTEST_CACHE': os.path.join(builds.folder(top, 'release'), 'guest'),
+        'PYTHONDONTWRITEBYTECODE': '1',
+    }
+    for path in sorted(glob.glob(os.path.join(top, 'tests/qtest', pattern))):
+        name = os.path.splitext(os.path.basename(path))[0]
+        jobs.append(Job(f'{suite}/{name}', [sys.executable, os.path.join(top, 'tests/qtest/tap.py'),
+                                            path],
+                        env=env, timeout=timeout, weight=weight))
+    return jobs
+
+
+def style(top):
+    """Layers, sizes, headers, format."""
+    return [Job('style', [os.path.join(top, 'scripts/check-style.sh')], weight=3)]
+
+
+def unit(top):
+    """Unit tests under both sanitizer builds."""
+    return builds.unit_tests(top, 'asan') + builds.unit_tests(top, 'tsan')
+
+
+def proto(top):
+    """A scripted client over a socket, and the daemon's own life, under ASan and UBSan."""
+    return [job for pattern in ('test_proto_*.py', 'test_daemon_*.py')
+            for job in _python_tests(top, 'proto', pattern, 'asan', 600, 4)]
+
+
+def guest(top):
+    """Real guests on the daemon as it is shipped."""
+    return _python_tests(top, 'guest', 'test_guest_*.py', 'release', 600, 9)
+
+
+# name -> the builds it needs, what gives its jobs
+SUITES = {
+    'style': (['release'], style),
+    'unit': (['asan', 'tsan', 'clang'], unit),
+    'proto': (['asan'], proto),
+    'guest': (['release'], guest),
+}
