@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Waiting in one thread for a condition that another thread's event loop makes true.
+ *
+ * Theory of operation
+ *
+ * The waiter runs its own loop until the condition holds; whoever may have changed the condition
+ * calls aio_wait_kick() afterwards, which makes the main loop look again if someone waits there.
+ */
+#ifndef QEMU_AIO_WAIT_H
+#define QEMU_AIO_WAIT_H
+
+#include "block/aio.h"
+#include "qemu/main-loop.h"
+
+typedef struct {
+    unsigned num_waiters; /* atomic: loops inside AIO_WAIT_WHILE */
+} AioWait;
+
+extern AioWait global_aio_wait;
+
+/* Enter and leave the waiting state, so that kicks are neither lost nor made for nobody. */
+void aio_wait_begin(void);
+void aio_wait_end(void);
+
+/**
+ * AIO_WAIT_WHILE: run the loop while @cond is true; @cond is evaluated again after each
+ * iteration.  In @ctx's home thread runs @ctx; in the main thread runs the main context while
+ * another thread works on @ctx (NULL: on several).  Not in coroutines.  True if it waited.
+ */
+#define AIO_WAIT_WHILE(ctx, cond)          AIO_WAIT_WHILE_INTERNAL(ctx, cond)
+#define AIO_WAIT_WHILE_UNLOCKED(ctx, cond) AIO_WAIT_WHILE_INTERNAL(ctx, cond)
+
+#define AIO_WAIT_WHILE_INTERNAL(ctx, cond)                    \
+    ({                                                        \
+        AioContext *const aio_wait_ctx_ = aio_wait_loop(ctx); \
+        bool aio_waited_ = false;                             \
+        aio_wait_begin();                                     \
+        while ((cond)) {                                      \
+            aio_poll(aio_wait_ctx_, true);                    \
+            aio_waited_ = true;                               \
+        }                                                     \
+        aio_wait_end();                                       \
+        aio_waited_;                                          \
+    })
+
+/** aio_wait_kick: what someone waits for may have changed.  Any thread; cheap if no one waits. */
+void aio_wait_kick(void);
+
+/**
+ * aio_wait_bh_oneshot: run @cb(@opaque) in @ctx's home thread and wait until it has returned.
+ * Main thread (or @ctx's home), outside coroutines; blocks, running the main loop's context.
+ */
+void aio_wait_bh_oneshot(AioContext *ctx, QEMUBHFunc *cb, void *opaque);
+
+/** in_aio_context_home_thread: does the caller run @ctx's loop (NULL: the main context's)? */
+static inline bool in_aio_context_home_thread(AioContext *ctx)
+{
+    return (ctx ? ctx : qemu_get_aio_context()) == qemu_get_current_aio_context();
+}
+
+/** aio_wait_loop: the context that a waiter for @ctx runs: @ctx at home, else the main one. */
+AioContext *aio_wait_loop(AioContext *ctx);
+
+#endif
