@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A QEMU guest with Debian's cloud kernel, under TCG, so that it runs on any host."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+
+from . import initrd, kernel
+from .guest import Guest, connect
+from .qmp import Qmp
+from .waiting import until
+
+QEMU = '/usr/bin/qemu-system-x86_64'
+KERNEL_LINE = ('console=ttyS0 guest_control=ttyS1 rdinit=/init quiet panic=-1 no_timer_check '
+               'tsc=reliable nokaslr mitigations=off')
+
+
+class QemuGuest(Guest):
+    """Boots with a vhost-user-blk-pci disk for each socket; `qmp` is QEMU's monitor."""
+
+    def __init__(self, *sockets, smp=1, memory='256M', reconnect=False, device='', machine='pc'):
+        super().__init__()
+        linux = kernel.cloud()
+        self._folder = tempfile.mkdtemp(prefix='qemu-')
+        self.console_path = os.path.join(self._folder, 'console')
+        self.qmp = None
+        control, monitor = (os.path.join(self._folder, name) for name in ('control', 'qmp'))
+        command = [
+            QEMU, '-M', machine, '-accel', 'tcg', '-cpu', 'max', '-smp', str(smp), '-m', memory,
+            '-object', f'memory-backend-memfd,id=mem,size={memory},share=on',
+            '-numa', 'node,memdev=mem', '-nodefaults', '-no-user-config', '-display', 'none',
+            '-kernel', linux.image, '-initrd', initrd.make(linux), '-append', KERNEL_LINE,
+            '-serial', f'file:{self.console_path}',
+            '-chardev', f'socket,id=control,path={control},server=on,wait=off',
+            '-serial', 'chardev:control',
+            '-chardev', f'socket,id=qmp,path={monitor},server=on,wait=off', '-mon',
+            'chardev=qmp,mode=control']
+        for number, path in enumerate(sockets):
+            again = ',reconnect=1' if reconnect else ''
+            command += ['-chardev', f'socket,id=c{number},path={path}{again}', '-device',
+                        f'vhost-user-blk-pci,id=d{number},chardev=c{number}{device}']
+        self._start(command, control, monitor)
+
+    def _start(self, command, control, monitor):
+        self._stderr = os.path.join(self._folder, 'stderr')
+        with open(self._stderr, 'wb') as stderr:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stderr,
+                                            stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            until(lambda: self._listens(monitor), 'QEMU listens')
+            stream, self.qmp = self._connect(control, monitor)
+            self.attach_shell(stream)
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self, control, monitor):
+        try:
+            return connect(control), Qmp(monitor)
+        except (OSError, EOFError) as error:    # its sockets are up before its devices
+            raise AssertionError(f'QEMU ended at its start:\n{self.stderr()}') from error
+
+    def stderr(self):
+        """What QEMU itself said."""
+        with open(self._stderr, encoding='utf-8', errors='replace') as file:
+            return file.read()
+
+    def _listens(self, path):
+        if self.process.poll() is not None:
+            raise AssertionError(f'QEMU ended at its start:\n{self.stderr()}')
+        return os.path.exists(path)
+
+    def plug(self, name, path, options=''):
+        """Adds a disk on the vhost-user socket @path to the running guest."""
+        self.qmp.command('chardev-add', id=f'c{name}', backend={
+            'type': 'socket', 'data': {'addr': {'type': 'unix', 'data': {'path': path}},
+                                       'server': False}})
+        self.qmp.command('device_add', driver='vhost-user-blk-pci', id=name, chardev=f'c{name}',
+                         **({'num-queues': 1} if not options else options))
+
+    def unplug(self, name):
+        """Takes a disk away and waits until the guest has let it go."""
+        self.qmp.command('device_del', id=name)
+        self.qmp.wait_event('DEVICE_DELETED', device=name)
+        self.qmp.command('chardev-remove', id=f'c{name}')
+
+    def close(self):
+        if self.qmp is not None:
+            self.qmp.close()
+            self.qmp = None
+        super().close()
+        shutil.rmtree(self._folder, ignore_errors=True)

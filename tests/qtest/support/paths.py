@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where the tests find things; each can be set from outside."""
+
+import contextlib
+import fcntl
+import os
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), '../../..'))
+GUEST_SOURCES = os.path.join(TOP, 'tests/qtest/guest')
+
+
+def daemon():
+    """The qemu-storage-daemon under test."""
+    return os.environ.get('QSD') or os.path.join(TOP, 'build/storage-daemon/qemu-storage-daemon')
+
+
+def cache():
+    """A folder for what is costly to make and the same in each run (kernel, initrds)."""
+    path = os.environ.get('QTEST_CACHE') or os.path.join(TOP, 'build/guest')
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
+@contextlib.contextmanager
+def cache_lock():
+    """Only one process at a time makes things in the cache."""
+    with open(os.path.join(cache(), 'lock'), 'w', encoding='ascii') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
