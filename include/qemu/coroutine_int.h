@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The insides of a coroutine, for util/ only.
+ *
+ * A back-end (util/coroutine-ucontext.c) embeds Coroutine in its own structure and knows how to
+ * switch stacks; util/qemu-coroutine.c does everything else.
+ */
+#ifndef QEMU_COROUTINE_INT_H
+#define QEMU_COROUTINE_INT_H
+
+#include "qemu/coroutine.h"
+
+#define COROUTINE_STACK_SIZE (1 << 20)
+
+typedef enum {
+    COROUTINE_YIELD = 1,
+    COROUTINE_TERMINATE = 2,
+    COROUTINE_ENTER = 3,
+} CoroutineAction;
+
+struct Coroutine {
+    /* Constant while it runs */
+    CoroutineEntry *entry;
+    void *entry_arg;
+    Coroutine *caller; /* who entered it; NULL while it is not running */
+
+    /* Atomic: where it belongs; changed by whoever enters it */
+    AioContext *ctx;
+    /* Atomic: the name of the function that scheduled it (aio_co_schedule), NULL: not scheduled */
+    const char *scheduled;
+
+    /* Its own thread's */
+    size_t locks_held; /* CoMutexes; 0 when it ends */
+    /* Coroutines to enter when this one yields or ends, and the link in such a queue or a CoQueue
+     */
+    QSIMPLEQ_HEAD(, Coroutine) co_queue_wakeup;
+    QSIMPLEQ_ENTRY(Coroutine) co_queue_next;
+
+    /* Link in the AioContext's list of scheduled coroutines (aio_co_schedule) */
+    QSLIST_ENTRY(Coroutine) co_scheduled_next;
+    /* Link in the pool, when it is dead */
+    QSLIST_ENTRY(Coroutine) pool_next;
+};
+
+/* The back-end. */
+Coroutine *qemu_coroutine_new(void);
+void qemu_coroutine_delete(Coroutine *co);
+CoroutineAction qemu_coroutine_switch(Coroutine *from, Coroutine *to, CoroutineAction action);
+/* Makes @co (of the pool, or new) ready to run @entry. */
+
+/* Whether the memory around the stack of the running coroutine is guarded: for the tests. */
+void *qemu_coroutine_stack_base(Coroutine *co);
+
+#endif
