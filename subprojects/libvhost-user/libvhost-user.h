@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the author of a vhost-user device needs: the device, its queues, its elements.
+ *
+ * Theory of operation
+ * -------------------
+ * A VuDev is one connection of one front-end. vu_init() makes it, vu_dispatch() reads and obeys one
+ * message, vu_deinit() ends it. A device fills in a VuDevIface; the library calls it back.
+ *
+ * Contexts. Everything named "control" below runs in one thread at a time: the one that calls
+ * vu_dispatch(). Everything named "queue" belongs to one queue and runs in that queue's own
+ * context, which may be another thread. Control never touches the state of a running queue
+ * directly: it goes through VuIoOps.run_on_queue (a plain call if that is not set, which is right
+ * when all queues are served by the thread that dispatches).
+ *
+ * Rings. A ring is started by SET_VRING_KICK and stopped by GET_VRING_BASE; independently it is
+ * enabled and disabled. Requests are handed out only while it is both. The handler of a queue is
+ * called after every kick, and once by itself after each start and each enable.
+ *
+ * Memory. An element points straight into guest memory. The memory stays mapped until the element
+ * has been pushed, unpopped or detached, even if the front-end takes it away meanwhile.
+ *
+ * Refusals. A request that is refused gets a non-zero acknowledgement if the front-end asked for
+ * one (REPLY_ACK), and the connection goes on; if it did not ask, the connection is given up,
+ * because the front-end would go on as if the request had been obeyed. What breaks the framing
+ * (version, size, descriptors beyond the limit) always ends the connection.
+ */
+#ifndef LIBVHOST_USER_H
+#define LIBVHOST_USER_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+#include <linux/vhost_types.h>
+#include <linux/virtio_ring.h>
+
+#include "vu-protocol.h"
+
+typedef struct VuDev VuDev;
+typedef struct VuVirtq VuVirtq;
+typedef struct VuDevIface VuDevIface;
+
+/* ---- What a device gives ---- */
+
+typedef uint64_t (*vu_get_features_cb)(VuDev *dev);
+typedef void (*vu_set_features_cb)(VuDev *dev, uint64_t features);
+typedef int (*vu_process_msg_cb)(VuDev *dev, VhostUserMsg *vmsg, int *do_reply);
+typedef bool (*vu_read_msg_cb)(VuDev *dev, int sock, VhostUserMsg *vmsg);
+typedef void (*vu_queue_set_started_cb)(VuDev *dev, int qidx, bool started);
+typedef bool (*vu_queue_is_processed_in_order_cb)(VuDev *dev, int qidx);
+typedef int (*vu_get_config_cb)(VuDev *dev, uint8_t *config, uint32_t len);
+typedef int (*vu_set_config_cb)(VuDev *dev, const uint8_t *data, uint32_t offset, uint32_t size,
+                                uint32_t flags);
+typedef int (*vu_get_shared_object_cb)(VuDev *dev, const unsigned char *uuid);
+typedef void (*vu_queue_handler_cb)(VuDev *dev, int qidx);
+
+/**
+ * VuDevIface: the device's side; constant while the device lives. Every member may be NULL. All are
+ * called in the control context.
+ *
+ * @get_features: virtio feature bits the device offers; the library adds those of the ring and of
+ *      the transport. May be called any number of times.
+ * @set_features: the bits the front-end accepted (already checked against the offer).
+ * @get_protocol_features: protocol feature bits the device adds to the library's. Bits that neither
+ *      the library nor (through @process_msg) the device can serve are dropped from the offer.
+ * @set_protocol_features: the bits that were accepted.
+ * @process_msg: sees each message first. Non-zero = handled: @vmsg->fds belong to the device now,
+ *      and if *do_reply was set, @vmsg is sent back as the reply.
+ * @queue_set_started: the ring starts or is about to stop. While it stops no request is handed out,
+ *      those already handed out go on. Typically (un)sets the queue's handler.
+ * @queue_is_processed_in_order: true if the queue's requests complete in ring order, so that after
+ *      a lost connection the ring is resumed at the used index.
+ * @get_config: fill @len bytes of the config space from offset 0; non-zero = refuse.
+ * @set_config: write @size bytes at @offset; @flags is a VhostSetConfigType; non-zero = refuse.
+ * @get_shared_object: a descriptor (its ownership passes to the library) for a 16-byte UUID, or
+ *      negative. Offers SHARED_OBJECT when the device sets that protocol bit.
+ */
+struct VuDevIface {
+    vu_get_features_cb get_features;
+    vu_set_features_cb set_features;
+    vu_get_features_cb get_protocol_features;
+    vu_set_features_cb set_protocol_features;
+    vu_process_msg_cb process_msg;
+    vu_queue_set_started_cb queue_set_started;
+    vu_queue_is_processed_in_order_cb queue_is_processed_in_order;
+    vu_get_config_cb get_config;
+    vu_set_config_cb set_config;
+    vu_get_shared_object_cb get_shared_object;
+};
+
+/* ---- What the surrounding event loop gives ---- */
+
+typedef enum VuWatchCondition {
+    VU_WATCH_IN = POLLIN,
+    VU_WATCH_OUT = POLLOUT,
+    VU_WATCH_PRI = POLLPRI,
+    VU_WATCH_ERR = POLLERR,
+    VU_WATCH_HUP = POLLHUP,
+} VuWatchCondition;
+
+/* The connection cannot go on, @err says why in one sentence; @dev->broken is set. Any context. */
+typedef void (*vu_panic_cb)(VuDev *dev, const char *err);
+typedef void (*vu_watch_cb)(VuDev *dev, int condition, void *data);
+/* Call @cb(@dev, condition, @data) in the queue's context whenever @fd is ready. Control context. */
+typedef void (*vu_set_watch_cb)(VuDev *dev, int fd, int condition, vu_watch_cb cb, void *data);
+/* No call of the callback may begin after this returns. Control context. */
+typedef void (*vu_remove_watch_cb)(VuDev *dev, int fd);
+
+typedef bool (*vu_ready_cb)(VuDev *dev, void *opaque);
+typedef void (*vu_queue_fn)(VuDev *dev, VuVirtq *vq, void *opaque);
+
+/**
+ * VuIoOps: how a surrounding event loop lends its abilities. Every member may be NULL; constant
+ * after vu_set_io_ops().
+ *
+ * @write_msg: send a reply (header, @vmsg->size bytes of payload, @vmsg->fd_num descriptors, which
+ *      stay the caller's). May yield, must not spin. Control context. NULL: sendmsg() and poll().
+ * @wait: called inside vu_dispatch(): return true once @ready(dev, opaque) is true (test it first
+ *      and after each wake), false to give the connection up. May yield. NULL: nothing waits; the
+ *      answer to the request is kept back and sent when the condition comes true, the answers to
+ *      later requests behind it.
+ * @wake: something that a @wait waits for may have changed. Any context, also from within a push.
+ *      NULL together with @wait.
+ * @run_on_queue: run @fn(dev, vq, opaque) in the queue's context, nothing else of that queue
+ *      running meanwhile, and return when it has run. May yield. NULL: called directly.
+ * @look: the ring may hold requests that no kick will announce: call vu_queue_kick() in the queue's
+ *      context as soon as requests may run. NULL: the library calls it through @run_on_queue.
+ */
+typedef struct VuIoOps {
+    bool (*write_msg)(VuDev *dev, int sock, VhostUserMsg *vmsg);
+    bool (*wait)(VuDev *dev, vu_ready_cb ready, void *opaque);
+    void (*wake)(VuDev *dev);
+    void (*run_on_queue)(VuDev *dev, VuVirtq *vq, vu_queue_fn fn, void *opaque);
+    void (*look)(VuDev *dev, VuVirtq *vq);
+} VuIoOps;
+
+/* ---- What may be observed ---- */
+
+typedef enum VuTraceKind {
+    VU_TRACE_MESSAGE,        /* a request was read: request, value = payload bytes, text = name */
+    VU_TRACE_REPLY,          /* a reply or acknowledgement went out: request, value = payload u64 */
+    VU_TRACE_REFUSED,        /* a request was refused: request, text = reason */
+    VU_TRACE_QUEUE_STATE,    /* queue, value = VuVringState, text = its name */
+    VU_TRACE_QUEUE_ENABLED,  /* queue, value = 0 or 1 */
+    VU_TRACE_QUEUE_BROKEN,   /* queue, text = reason */
+    VU_TRACE_MALFORMED,      /* queue, value = head; a chain was completed without being served */
+    VU_TRACE_MEMORY,         /* value = regions now known */
+    VU_TRACE_REGION_UNMAPPED,/* value = guest physical address */
+    VU_TRACE__MAX,
+} VuTraceKind;
+
+typedef struct VuTraceEvent {
+    VuTraceKind kind;
+    int queue;        /* -1 where no queue is meant */
+    uint32_t request; /* VhostUserRequest, 0 where none is meant */
+    uint64_t value;
+    const char *text; /* may be NULL; lives as long as the call */
+} VuTraceEvent;
+
+/* Called in the context where the thing happens; must not call back into the library. */
+typedef void (*vu_trace_cb)(VuDev *dev, const VuTraceEvent *event);
+/* One sentence about something that went wrong but does not end the connection. Any context. */
+typedef void (*vu_log_cb)(VuDev *dev, const char *message);
+
+typedef struct VuQueueStats {
+    uint64_t kicks;              /* times the handler was run because of a kick */
+    uint64_t pops;               /* elements handed out */
+    uint64_t pushes;             /* elements given back to the guest */
+    uint64_t notifications;      /* times the guest was interrupted */
+    uint64_t notifications_saved;/* times it did not want to be */
+    uint64_t malformed;          /* chains that broke the rules and were completed unserved */
+    uint64_t breaks;             /* times the ring could not go on */
+} VuQueueStats;
+
+typedef struct VuDevStats {
+    uint64_t messages;   /* requests read */
+    uint64_t refused;    /* requests refused */
+    uint64_t memory_changes;
+    uint64_t bus_errors; /* accesses to guest memory whose file had shrunk */
+} VuDevStats;
+
+/* ---- Queue and device ---- */
+
+typedef enum VuVringState {
+    VU_VRING_STOPPED,  /* ring memory is not touched */
+    VU_VRING_STARTED,  /* requests run if the ring is enabled as well */
+    VU_VRING_STOPPING, /* nothing is popped, what was popped is being pushed */
+    VU_VRING_STATE__MAX,
+} VuVringState;
+
+typedef struct VuRing {
+    unsigned int num;
+    struct vring_desc *desc;
+    struct vring_avail *avail;
+    struct vring_used *used;
+    uint64_t log_guest_addr;
+    uint32_t flags;
+} VuRing;
+
+struct VirtqOps;
+struct VirtqSlot;
+struct VuLog;
+struct VuMapUse;
+struct VuPrivate;
+
+struct VuVirtq {
+    /* Queue context. Pointers in vring are NULL while the ring is not mapped. */
+    VuRing vring;
+    uint16_t last_avail_idx;   /* the next entry to pop */
+    uint16_t shadow_avail_idx; /* the newest available index that was read */
+    uint16_t used_idx;         /* the next used entry to fill */
+    uint16_t signalled_used;   /* used index at the last decision about a notification */
+    bool signalled_used_valid;
+    bool notification; /* the device wants kicks */
+    bool event_idx;    /* negotiated, cached for the hot path */
+    bool indirect;
+    bool notify_on_empty;
+    bool broken;        /* the guest broke the ring; nothing is popped until the next start */
+    bool unmapped;      /* the memory map no longer holds the ring */
+    unsigned int inuse; /* elements popped, not yet flushed; others may read it by vu_queue_inuse() */
+    int call_fd;
+    int err_fd;
+    bool call_is_eventfd;
+    bool err_is_eventfd;
+    unsigned int enable;
+    VuVringState state;
+    const struct VirtqOps *ops; /* the layout of the ring */
+    struct VirtqSlot *slots;    /* vring.num entries, by head descriptor */
+    uint16_t *popped;           /* vring.num heads, by available index modulo vring.num */
+    struct VuMapUse *use;       /* memory that new elements are popped with */
+    struct VuMapUse *ring_use;  /* memory that the ring itself lies in */
+    struct VuLog *log;          /* dirty log, or NULL */
+    bool log_buffers;           /* VHOST_F_LOG_ALL is on */
+    VuQueueStats stats;
+
+    /* Control context. */
+    unsigned int index;         /* constant */
+    unsigned int num;           /* SET_VRING_NUM */
+    uint32_t base;              /* SET_VRING_BASE */
+    struct vhost_vring_addr vra;/* SET_VRING_ADDR, as it came */
+    bool have_addr;
+    bool look;                  /* look at the ring once the current message is answered */
+    bool watched;               /* kick_fd has a watch */
+    int kick_fd;
+    vu_queue_handler_cb handler; /* atomic */
+};
+
+struct VuDev {
+    /* Constant while the device lives. */
+    int sock; /* closed by vu_deinit(); an owner that closes it himself stores -1 before that */
+    uint16_t max_queues;
+    VuVirtq *vq;
+    vu_set_watch_cb set_watch;
+    vu_remove_watch_cb remove_watch;
+    vu_panic_cb panic;
+    vu_read_msg_cb read_msg;
+    const VuDevIface *iface;
+    struct VuPrivate *priv; /* the library's own */
+
+    /* Control context writes, any context may read. */
+    uint64_t features;
+    uint64_t protocol_features;
+    uint32_t nregions;
+    int backend_fd; /* the channel to the front-end, or -1 */
+
+    /* Any context. */
+    bool broken; /* the connection is to be given up */
+};
+
+typedef struct VuVirtqElement {
+    unsigned int index; /* the chain's head descriptor */
+    unsigned int out_num;
+    unsigned int in_num;
+    struct iovec *in_sg;  /* the device writes */
+    struct iovec *out_sg; /* the device reads */
+} VuVirtqElement;
+
+/* ---- Life of a device (control context) ---- */
+
+/**
+ * vu_init:
+ * @dev: storage of the caller's, need not be zeroed
+ * @max_queues: how many queues there are, 1 to 65535 (256 can be driven by a front-end)
+ * @socket: connected stream socket; see VuDev.sock for who closes it
+ * @panic: told why the connection is given up
+ * @read_msg: reads one message, or NULL for vu_message_read_default(). It returns false at the end
+ *      of the stream, on an error, or when there is no message now; then it has closed any
+ *      descriptor it had received. It checks vmsg->size <= sizeof(vmsg->payload) before reading
+ *      into vmsg->payload.
+ * @set_watch, @remove_watch: kick descriptors
+ * @iface: must outlive @dev
+ *
+ * Returns: false if there is no memory; then nothing needs to be undone.
+ */
+bool vu_init(VuDev *dev, uint16_t max_queues, int socket, vu_panic_cb panic,
+             vu_read_msg_cb read_msg, vu_set_watch_cb set_watch, vu_remove_watch_cb remove_watch,
+             const VuDevIface *iface);
+
+/**
+ * vu_deinit: stop every ring, remove every watch, close every descriptor, unmap all memory.
+ * The caller has made sure that no element will be used any more (each was pushed, or is dropped
+ * for good). Started rings are announced to queue_set_started(). Safe to call twice.
+ */
+void vu_deinit(VuDev *dev);
+
+/**
+ * vu_dispatch: read one message and obey it. May block or yield as read_msg and VuIoOps do.
+ * Returns: false if the read gave no message or the connection is to be given up.
+ */
+bool vu_dispatch(VuDev *dev);
+
+/** vu_set_io_ops: after vu_init(), before the first vu_dispatch(). @ops must outlive @dev. */
+void vu_set_io_ops(VuDev *dev, const VuIoOps *ops);
+
+/**
+ * vu_set_max_queue_size: the largest SET_VRING_NUM that is accepted, a power of two up to
+ * VU_MAX_QUEUE_SIZE; VIRTQUEUE_MAX_SIZE after vu_init(). Before the first vu_dispatch().
+ * Returns: false if @num is no such number.
+ */
+bool vu_set_max_queue_size(VuDev *dev, unsigned int num);
+
+/** vu_set_log_cb, vu_set_trace_cb: after vu_init(); NULL switches off. */
+void vu_set_log_cb(VuDev *dev, vu_log_cb log);
+void vu_set_trace_cb(VuDev *dev, vu_trace_cb trace);
+
+/**
+ * vu_message_read_default: read one message from @conn_fd, blocking until it is complete.
+ * Descriptors are close-on-exec. Returns: false at the end of the stream (silently) or on a broken
+ * frame (after vu_init()'s panic callback was told); no descriptor is left open then.
+ */
+bool vu_message_read_default(VuDev *dev, int conn_fd, VhostUserMsg *vmsg);
+
+/** vu_request_name: "SET_MEM_TABLE" for 5; "unknown request" for what is not known. */
+const char *vu_request_name(uint32_t request);
+
+/** vu_get_stats, vu_queue_get_stats: a copy of the counters. Any context. */
+void vu_get_stats(const VuDev *dev, VuDevStats *ret_stats);
+void vu_queue_get_stats(const VuDev *dev, const VuVirtq *vq, VuQueueStats *ret_stats);
+
+static inline bool vu_has_feature(VuDev *dev, unsigned int fbit)
+{
+    return __atomic_load_n(&dev->features, __ATOMIC_RELAXED) >> fbit & 1;
+}
+
+static inline bool vu_has_protocol_feature(VuDev *dev, unsigned int fbit)
+{
+    return __atomic_load_n(&dev->protocol_features, __ATOMIC_RELAXED) >> fbit & 1;
+}
+
+/**
+ * vu_gpa_to_va: where a guest physical address is mapped now.
+ * @plen: in: bytes wanted; out: bytes that are contiguous there (never more than wanted)
+ * Returns: NULL if nothing is there. Good until the next vu_dispatch(). Control context.
+ */
+void *vu_gpa_to_va(VuDev *dev, uint64_t *plen, uint64_t guest_addr);
+
+/* ---- The channel to the front-end ---- */
+
+/**
+ * vu_config_change_msg: tell the front-end to read the config space again. Does nothing if there is
+ * no back-end channel. Never blocks: if the channel is full, the front-end has older messages to
+ * read, and a notice that got lost behind them is repeated at the next vu_dispatch(). Any context.
+ */
+void vu_config_change_msg(VuDev *dev);
+
+/* ---- Queues ---- */
+
+/** vu_get_queue: the queue with that number, 0 <= @qidx < max_queues. Any context. */
+VuVirtq *vu_get_queue(VuDev *dev, int qidx);
+
+/**
+ * vu_set_queue_handler: what to call when the queue may hold requests; NULL for nothing. The kick
+ * descriptor is watched while a handler is set and the ring is started. Control context.
+ */
+void vu_set_queue_handler(VuDev *dev, VuVirtq *vq, vu_queue_handler_cb handler);
+
+/**
+ * vu_set_queue_host_notifier: offer the front-end a page of @fd (@size bytes at @offset) to be
+ * mapped as the queue's doorbell; @fd = -1 takes it back. @fd stays the caller's. Waits for the
+ * front-end's answer where REPLY_ACK was negotiated. Needs HOST_NOTIFIER. Control context.
+ * Returns: true if the front-end took it.
+ */
+bool vu_set_queue_host_notifier(VuDev *dev, VuVirtq *vq, int fd, int size, int offset);
+
+/** vu_queue_kick: run the handler as if the queue had been kicked, if the ring may run. Queue. */
+void vu_queue_kick(VuDev *dev, int qidx);
+
+/** vu_queue_enabled, vu_queue_started: the two flags of a ring. Control or queue context. */
+bool vu_queue_enabled(VuDev *dev, VuVirtq *vq);
+bool vu_queue_started(const VuDev *dev, const VuVirtq *vq);
+
+/** vu_queue_inuse: elements popped and not yet given back. Any context. */
+unsigned int vu_queue_inuse(const VuVirtq *vq);
+
+/** vu_queue_empty: nothing can be popped now; also for a ring that is not running. Queue. */
+bool vu_queue_empty(VuDev *dev, VuVirtq *vq);
+
+/**
+ * vu_queue_get_avail_bytes: how much the waiting chains offer for writing (@in_bytes) and reading
+ * (@out_bytes) by the device; counting stops when both maxima are reached. Queue context.
+ */
+void vu_queue_get_avail_bytes(VuDev *dev, VuVirtq *vq, unsigned int *in_bytes,
+                              unsigned int *out_bytes, unsigned max_in_bytes,
+                              unsigned max_out_bytes);
+
+/** vu_queue_avail_bytes: at least that much is offered. Queue context. */
+bool vu_queue_avail_bytes(VuDev *dev, VuVirtq *vq, unsigned int in_bytes, unsigned int out_bytes);
+
+/**
+ * vu_queue_pop: the next request.
+ * @sz: bytes to allocate in front, at least sizeof(VuVirtqElement), which comes first in them
+ *
+ * Chains that break the rules are given back to the guest unserved and skipped. Each shared field
+ * is read once; a buffer that crosses memory regions becomes several iovecs.
+ * Returns: NULL if there is none; else one allocation, to be released by free(). Queue context.
+ */
+void *vu_queue_pop(VuDev *dev, VuVirtq *vq, size_t sz);
+
+/** vu_queue_unpop: put the element popped last back; free() it afterwards. @len is ignored. Queue. */
+void vu_queue_unpop(VuDev *dev, VuVirtq *vq, VuVirtqElement *elem, size_t len);
+
+/** vu_queue_detach_element: forget an element that will never be pushed. Queue context. */
+void vu_queue_detach_element(VuDev *dev, VuVirtq *vq, VuVirtqElement *elem, size_t len);
+
+/**
+ * vu_queue_rewind: put the last @num popped elements back, so that they are popped again.
+ * Returns: false, nothing done, if fewer are out. Queue context.
+ */
+bool vu_queue_rewind(VuDev *dev, VuVirtq *vq, unsigned int num);
+
+/**
+ * vu_queue_fill: write used entry number @idx of a batch; not visible before vu_queue_flush().
+ * @len: bytes the device wrote. The element's memory must not be touched afterwards. Queue context.
+ */
+void vu_queue_fill(VuDev *dev, VuVirtq *vq, const VuVirtqElement *elem, unsigned int len,
+                   unsigned int idx);
+
+/** vu_queue_flush: make @num filled entries visible to the guest, at once. Queue context. */
+void vu_queue_flush(VuDev *dev, VuVirtq *vq, unsigned int num);
+
+/** vu_queue_push: fill and flush one element. Queue context. */
+void vu_queue_push(VuDev *dev, VuVirtq *vq, const VuVirtqElement *elem, unsigned int len);
+
+/**
+ * vu_queue_notify: interrupt the guest if it wants to hear of what was flushed since the last call:
+ * once per batch. vu_queue_notify_sync() is the same here. Queue context.
+ */
+void vu_queue_notify(VuDev *dev, VuVirtq *vq);
+void vu_queue_notify_sync(VuDev *dev, VuVirtq *vq);
+
+/**
+ * vu_queue_set_notification: ask the guest (not) to kick. After enabling, look at the ring again
+ * before going to sleep. Queue context.
+ */
+void vu_queue_set_notification(VuDev *dev, VuVirtq *vq, int enable);
+
+#endif /* LIBVHOST_USER_H */
