@@ -103,7 +103,8 @@ typedef enum VuWatchCondition {
 /* The connection cannot go on, @err says why in one sentence; @dev->broken is set. Any context. */
 typedef void (*vu_panic_cb)(VuDev *dev, const char *err);
 typedef void (*vu_watch_cb)(VuDev *dev, int condition, void *data);
-/* Call @cb(@dev, condition, @data) in the queue's context whenever @fd is ready. Control context. */
+/* Call @cb(@dev, condition, @data) in the queue's context whenever @fd is ready. Control context.
+ */
 typedef void (*vu_set_watch_cb)(VuDev *dev, int fd, int condition, vu_watch_cb cb, void *data);
 /* No call of the callback may begin after this returns. Control context. */
 typedef void (*vu_remove_watch_cb)(VuDev *dev, int fd);
@@ -139,15 +140,15 @@ typedef struct VuIoOps {
 /* ---- What may be observed ---- */
 
 typedef enum VuTraceKind {
-    VU_TRACE_MESSAGE,        /* a request was read: request, value = payload bytes, text = name */
-    VU_TRACE_REPLY,          /* a reply or acknowledgement went out: request, value = payload u64 */
-    VU_TRACE_REFUSED,        /* a request was refused: request, text = reason */
-    VU_TRACE_QUEUE_STATE,    /* queue, value = VuVringState, text = its name */
-    VU_TRACE_QUEUE_ENABLED,  /* queue, value = 0 or 1 */
-    VU_TRACE_QUEUE_BROKEN,   /* queue, text = reason */
-    VU_TRACE_MALFORMED,      /* queue, value = head; a chain was completed without being served */
-    VU_TRACE_MEMORY,         /* value = regions now known */
-    VU_TRACE_REGION_UNMAPPED,/* value = guest physical address */
+    VU_TRACE_MESSAGE,       /* a request was read: request, value = payload bytes, text = name */
+    VU_TRACE_REPLY,         /* a reply or acknowledgement went out: request, value = payload u64 */
+    VU_TRACE_REFUSED,       /* a request was refused: request, text = reason */
+    VU_TRACE_QUEUE_STATE,   /* queue, value = VuVringState, text = its name */
+    VU_TRACE_QUEUE_ENABLED, /* queue, value = 0 or 1 */
+    VU_TRACE_QUEUE_BROKEN,  /* queue, text = reason */
+    VU_TRACE_MALFORMED,     /* queue, value = head; a chain was completed without being served */
+    VU_TRACE_MEMORY,        /* value = regions now known */
+    VU_TRACE_REGION_UNMAPPED, /* value = guest physical address */
     VU_TRACE__MAX,
 } VuTraceKind;
 
@@ -165,18 +166,18 @@ typedef void (*vu_trace_cb)(VuDev *dev, const VuTraceEvent *event);
 typedef void (*vu_log_cb)(VuDev *dev, const char *message);
 
 typedef struct VuQueueStats {
-    uint64_t kicks;              /* times the handler was run because of a kick */
-    uint64_t pops;               /* elements handed out */
-    uint64_t pushes;             /* elements given back to the guest */
-    uint64_t notifications;      /* times the guest was interrupted */
-    uint64_t notifications_saved;/* times it did not want to be */
-    uint64_t malformed;          /* chains that broke the rules and were completed unserved */
-    uint64_t breaks;             /* times the ring could not go on */
+    uint64_t kicks;               /* times the handler was run because of a kick */
+    uint64_t pops;                /* elements handed out */
+    uint64_t pushes;              /* elements given back to the guest */
+    uint64_t notifications;       /* times the guest was interrupted */
+    uint64_t notifications_saved; /* times it did not want to be */
+    uint64_t malformed;           /* chains that broke the rules and were completed unserved */
+    uint64_t breaks;              /* times the ring could not go on */
 } VuQueueStats;
 
 typedef struct VuDevStats {
-    uint64_t messages;   /* requests read */
-    uint64_t refused;    /* requests refused */
+    uint64_t messages; /* requests read */
+    uint64_t refused;  /* requests refused */
     uint64_t memory_changes;
     uint64_t bus_errors; /* accesses to guest memory whose file had shrunk */
 } VuDevStats;
@@ -217,9 +218,10 @@ struct VuVirtq {
     bool event_idx;    /* negotiated, cached for the hot path */
     bool indirect;
     bool notify_on_empty;
-    bool broken;        /* the guest broke the ring; nothing is popped until the next start */
-    bool unmapped;      /* the memory map no longer holds the ring */
-    unsigned int inuse; /* elements popped, not yet flushed; others may read it by vu_queue_inuse() */
+    bool broken;   /* the guest broke the ring; nothing is popped until the next start */
+    bool unmapped; /* the memory map no longer holds the ring */
+    unsigned int
+        inuse; /* elements popped, not yet flushed; others may read it by vu_queue_inuse() */
     int call_fd;
     int err_fd;
     bool call_is_eventfd;
@@ -236,13 +238,13 @@ struct VuVirtq {
     VuQueueStats stats;
 
     /* Control context. */
-    unsigned int index;         /* constant */
-    unsigned int num;           /* SET_VRING_NUM */
-    uint32_t base;              /* SET_VRING_BASE */
-    struct vhost_vring_addr vra;/* SET_VRING_ADDR, as it came */
+    unsigned int index;          /* constant */
+    unsigned int num;            /* SET_VRING_NUM */
+    uint32_t base;               /* SET_VRING_BASE */
+    struct vhost_vring_addr vra; /* SET_VRING_ADDR, as it came */
     bool have_addr;
-    bool look;                  /* look at the ring once the current message is answered */
-    bool watched;               /* kick_fd has a watch */
+    bool look;    /* look at the ring once the current message is answered */
+    bool watched; /* kick_fd has a watch */
     int kick_fd;
     vu_queue_handler_cb handler; /* atomic */
 };
@@ -418,7 +420,8 @@ bool vu_queue_avail_bytes(VuDev *dev, VuVirtq *vq, unsigned int in_bytes, unsign
  */
 void *vu_queue_pop(VuDev *dev, VuVirtq *vq, size_t sz);
 
-/** vu_queue_unpop: put the element popped last back; free() it afterwards. @len is ignored. Queue. */
+/** vu_queue_unpop: put the element popped last back; free() it afterwards. @len is ignored. Queue.
+ */
 void vu_queue_unpop(VuDev *dev, VuVirtq *vq, VuVirtqElement *elem, size_t len);
 
 /** vu_queue_detach_element: forget an element that will never be pushed. Queue context. */

@@ -20,11 +20,12 @@
 /* Descriptors in one message, and regions in one SET_MEM_TABLE. */
 #define VHOST_MEMORY_BASELINE_NREGIONS 8
 /* Regions that ADD_MEM_REG may build up (CONFIGURE_MEM_SLOTS). */
-#define VHOST_USER_MAX_RAM_SLOTS    509
-#define VHOST_USER_MAX_CONFIG_SIZE  256
-#define VHOST_USER_CONFIG_HDR_SIZE  offsetof(VhostUserConfig, region)
+#define VHOST_USER_MAX_RAM_SLOTS   509
+#define VHOST_USER_MAX_CONFIG_SIZE 256
+#define VHOST_USER_CONFIG_HDR_SIZE offsetof(VhostUserConfig, region)
 
-/* Default and absolute limit of the entries of a ring; the first one also limits an element's sg. */
+/* Default and absolute limit of the entries of a ring; the first one also limits an element's sg.
+ */
 #define VIRTQUEUE_MAX_SIZE 1024
 #define VU_MAX_QUEUE_SIZE  32768
 
