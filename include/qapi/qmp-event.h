@@ -6,12 +6,13 @@
 #include "qapi/type-info.h"
 
 /*
- * @event: a QAPIEvent. @qdict: {"timestamp", "event", "data"}, the sender's: take a reference to keep
- * it. Called in the thread that sent the event; it must not block.
+ * @event: a QAPIEvent. @qdict: {"timestamp", "event", "data"}, the sender's: take a reference to
+ * keep it. Called in the thread that sent the event; it must not block.
  */
 typedef void QapiEventEmitter(unsigned event, QDict *qdict);
 
-/* From now on events go to @emitter, or nowhere if it is NULL. Main loop, before there are threads. */
+/* From now on events go to @emitter, or nowhere if it is NULL. Main loop, before there are threads.
+ */
 void qapi_event_set_emitter(QapiEventEmitter *emitter);
 
 /* For the generated code: send @event with the members of @arg, NULL if it has none. */

@@ -5,9 +5,9 @@
  * Theory of operation
  *
  * A QmpCommandList is what one state of a monitor can do: qmp_init_marshal() of the generated code
- * fills it; qmp_dispatch() checks a request, calls the command and makes the reply. The command runs
- * in the caller's thread and context; it may yield if the caller is a coroutine and the command has
- * QCO_COROUTINE.
+ * fills it; qmp_dispatch() checks a request, calls the command and makes the reply. The command
+ * runs in the caller's thread and context; it may yield if the caller is a coroutine and the
+ * command has QCO_COROUTINE.
  */
 #ifndef QAPI_QMP_REGISTRY_H
 #define QAPI_QMP_REGISTRY_H
@@ -23,10 +23,10 @@
 typedef void QmpCommandFunc(QDict *args, QObject **ret, Error **errp);
 
 typedef enum QmpCommandOptions {
-    QCO_NO_SUCCESS_RESP = 1 << 0,  /* success is not answered */
-    QCO_ALLOW_OOB = 1 << 1,        /* may be executed out of order */
-    QCO_ALLOW_PRECONFIG = 1 << 2,  /* no meaning in this program */
-    QCO_COROUTINE = 1 << 3,        /* may yield: call it in a coroutine */
+    QCO_NO_SUCCESS_RESP = 1 << 0, /* success is not answered */
+    QCO_ALLOW_OOB = 1 << 1,       /* may be executed out of order */
+    QCO_ALLOW_PRECONFIG = 1 << 2, /* no meaning in this program */
+    QCO_COROUTINE = 1 << 3,       /* may yield: call it in a coroutine */
 } QmpCommandOptions;
 
 typedef struct QmpCommand {

@@ -6,8 +6,8 @@
 #include "qapi/visitor.h"
 
 /*
- * Strict: members that the schema does not have, values of another type and numbers out of range are
- * errors. The visitor holds a reference to @obj.
+ * Strict: members that the schema does not have, values of another type and numbers out of range
+ * are errors. The visitor holds a reference to @obj.
  */
 Visitor *qobject_input_visitor_new(QObject *obj);
 
@@ -19,7 +19,8 @@ Visitor *qobject_input_visitor_new_keyval(QObject *obj);
 
 /*
  * From a text of the command line: JSON if it begins with '{', else key=value,...; @implied_key as
- * for keyval_parse(). NULL with *@errp set when the text is not well formed. help is no special key.
+ * for keyval_parse(). NULL with *@errp set when the text is not well formed. help is no special
+ * key.
  */
 Visitor *qobject_input_visitor_new_str(const char *str, const char *implied_key, Error **errp);
 

@@ -61,8 +61,9 @@ struct QapiType {
     const QapiType *element;   /* lists */
     const QapiMember *members; /* objects: their own and their bases', in the schema's order */
     uint32_t n_members;
-    uint32_t tag;                    /* unions: which member decides */
-    const QapiType *const *variants; /* by the tag's value, or by QType for alternates; may be NULL */
+    uint32_t tag; /* unions: which member decides */
+    const QapiType *const
+        *variants; /* by the tag's value, or by QType for alternates; may be NULL */
     uint32_t n_variants;
     uint32_t variants_offset; /* of the C union */
 };
@@ -85,8 +86,8 @@ void *qapi_clone_type(const void *src, const QapiType *type);
 void qapi_clone_members(void *dst, const void *src, const QapiType *type);
 
 /*
- * Lines "  name=<type>", sorted, one a member of object @type, for help texts; with @tag_value those
- * of that variant as well. The caller frees the text.
+ * Lines "  name=<type>", sorted, one a member of object @type, for help texts; with @tag_value
+ * those of that variant as well. The caller frees the text.
  */
 char *qapi_type_help(const QapiType *type, const char *tag_value);
 

@@ -32,29 +32,29 @@ bool qapi_bool_parse(const char *name, const char *value, bool *obj, Error **err
 int parse_qapi_name(const char *name, bool complete);
 
 /* Put @element in front of @list (an lvalue). */
-#define QAPI_LIST_PREPEND(list, element)                                                           \
-    do {                                                                                           \
-        __typeof__(list) node_ = g_new0(__typeof__(*(list)), 1);                                   \
-        node_->value = (element);                                                                  \
-        node_->next = (list);                                                                      \
-        (list) = node_;                                                                            \
+#define QAPI_LIST_PREPEND(list, element)                         \
+    do {                                                         \
+        __typeof__(list) node_ = g_new0(__typeof__(*(list)), 1); \
+        node_->value = (element);                                \
+        node_->next = (list);                                    \
+        (list) = node_;                                          \
     } while (0)
 
 /* Put @element at the end; @tail is the address of the last next pointer and moves on. */
-#define QAPI_LIST_APPEND(tail, element)                                                            \
-    do {                                                                                           \
-        *(tail) = g_new0(__typeof__(**(tail)), 1);                                                 \
-        (*(tail))->value = (element);                                                              \
-        (tail) = &(*(tail))->next;                                                                 \
+#define QAPI_LIST_APPEND(tail, element)            \
+    do {                                           \
+        *(tail) = g_new0(__typeof__(**(tail)), 1); \
+        (*(tail))->value = (element);              \
+        (tail) = &(*(tail))->next;                 \
     } while (0)
 
-#define QAPI_LIST_LENGTH(list)                                                                     \
-    __extension__({                                                                                \
-        size_t length_ = 0;                                                                        \
-        for (__typeof__(list) node_ = (list); node_; node_ = node_->next) {                        \
-            length_++;                                                                             \
-        }                                                                                          \
-        length_;                                                                                   \
+#define QAPI_LIST_LENGTH(list)                                              \
+    __extension__({                                                         \
+        size_t length_ = 0;                                                 \
+        for (__typeof__(list) node_ = (list); node_; node_ = node_->next) { \
+            length_++;                                                      \
+        }                                                                   \
+        length_;                                                            \
     })
 
 #endif

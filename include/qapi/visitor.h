@@ -4,15 +4,16 @@
  *
  * Theory of operation
  *
- * A visitor is one way to treat a value: an input visitor builds it from something (a QObject, say),
- * an output visitor makes something from it. visit_type_X() of the generated code takes a visitor
- * through a value of type X; the functions here are the steps it is made of. A visit is one call of
- * visit_type_X(), then, if it succeeded, visit_complete() for output visitors, then visit_free().
+ * A visitor is one way to treat a value: an input visitor builds it from something (a QObject,
+ * say), an output visitor makes something from it. visit_type_X() of the generated code takes a
+ * visitor through a value of type X; the functions here are the steps it is made of. A visit is one
+ * call of visit_type_X(), then, if it succeeded, visit_complete() for output visitors, then
+ * visit_free().
  *
  * @name: the member's name in the enclosing struct; NULL in a list; anything at the root (an input
  * visitor ignores it there, except for messages).
- * All functions that may fail return false with *@errp set. On failure of an input visitor the value
- * is freed and set to NULL. A visitor belongs to one thread; nothing blocks or yields.
+ * All functions that may fail return false with *@errp set. On failure of an input visitor the
+ * value is freed and set to NULL. A visitor belongs to one thread; nothing blocks or yields.
  */
 #ifndef QAPI_VISITOR_H
 #define QAPI_VISITOR_H
@@ -45,8 +46,8 @@ bool visit_check_struct(Visitor *v, Error **errp);
 void visit_end_struct(Visitor *v, void **obj);
 
 /*
- * A list: start, then the element with NULL as name and visit_next_list() in turn until NULL, check,
- * end. Input: *@list and each next element become new zeroed blocks of @size bytes.
+ * A list: start, then the element with NULL as name and visit_next_list() in turn until NULL,
+ * check, end. Input: *@list and each next element become new zeroed blocks of @size bytes.
  */
 bool visit_start_list(Visitor *v, const char *name, GenericList **list, size_t size, Error **errp);
 GenericList *visit_next_list(Visitor *v, GenericList *tail, size_t size);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * JSON text to values and back. Beyond RFC 8259, strings may stand in single quotes. Refused with a
- * message that begins with LINE:COLUMN: zero bytes, invalid UTF-8, two members of one name, more than
- * JSON_NESTING_MAX levels, numbers beyond the range of a double.
+ * message that begins with LINE:COLUMN: zero bytes, invalid UTF-8, two members of one name, more
+ * than JSON_NESTING_MAX levels, numbers beyond the range of a double.
  */
 #ifndef QJSON_H
 #define QJSON_H

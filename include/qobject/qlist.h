@@ -50,7 +50,7 @@ static inline QObject *qlist_entry_obj(const QListEntry *entry)
     return entry->value;
 }
 
-#define QLIST_FOREACH_ENTRY(qlist, var)                                                            \
+#define QLIST_FOREACH_ENTRY(qlist, var) \
     for ((var) = QTAILQ_FIRST(&(qlist)->head); (var); (var) = QTAILQ_NEXT((var), next))
 
 bool qlist_is_equal(const QObject *x, const QObject *y);

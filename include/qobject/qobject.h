@@ -25,10 +25,10 @@ struct QObject {
 };
 
 /* @x, a pointer to any kind of value or NULL, as a QObject *. */
-#define QOBJECT(x)                                                                                 \
-    __extension__({                                                                                \
-        __typeof__(x) qobj_ = (x);                                                                 \
-        qobj_ ? container_of(&qobj_->base, QObject, base) : NULL;                                  \
+#define QOBJECT(x)                                                \
+    __extension__({                                               \
+        __typeof__(x) qobj_ = (x);                                \
+        qobj_ ? container_of(&qobj_->base, QObject, base) : NULL; \
     })
 
 #define QTYPE_CAST_TO_QNull   QTYPE_QNULL
@@ -56,11 +56,11 @@ void qobject_ref_impl(QObject *obj);
 void qobject_unref_impl(QObject *obj);
 
 /* One reference more; @obj itself, which may be NULL. */
-#define qobject_ref(obj)                                                                           \
-    __extension__({                                                                                \
-        __typeof__(obj) ref_ = (obj);                                                              \
-        qobject_ref_impl(QOBJECT(ref_));                                                           \
-        ref_;                                                                                      \
+#define qobject_ref(obj)                 \
+    __extension__({                      \
+        __typeof__(obj) ref_ = (obj);    \
+        qobject_ref_impl(QOBJECT(ref_)); \
+        ref_;                            \
     })
 /* One reference less; the last frees @obj and what it holds. NULL is legal. */
 #define qobject_unref(obj) qobject_unref_impl(QOBJECT(obj))
@@ -72,6 +72,6 @@ void qobject_destroy(QObject *obj);
 /* Same kind and equal contents; numbers are equal when their values are. NULL equals NULL only. */
 bool qobject_is_equal(const QObject *x, const QObject *y);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(QObject, qobject_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(QObject, qobject_unref_impl)
 
 #endif
