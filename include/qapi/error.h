@@ -125,7 +125,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ErrorPropagator, error_propagator_cleanup)
         }                                                   \
     } while (0)
 
-extern Error *error_warn;
 extern Error *error_fatal;
 extern Error *error_abort;
 

@@ -159,10 +159,6 @@ void qemu_iovec_reset(QEMUIOVector *qiov);
 size_t qemu_iovec_to_buf(QEMUIOVector *qiov, size_t offset, void *buf, size_t bytes);
 size_t qemu_iovec_from_buf(QEMUIOVector *qiov, size_t offset, const void *buf, size_t bytes);
 size_t qemu_iovec_memset(QEMUIOVector *qiov, size_t offset, int fillc, size_t bytes);
-/* Offset of the first differing byte of two vectors of one shape, or -1. */
-ssize_t qemu_iovec_compare(QEMUIOVector *a, QEMUIOVector *b);
-/* Makes @dest (initialised, empty) the shape of @src on memory at @buf. */
-void qemu_iovec_clone(QEMUIOVector *dest, const QEMUIOVector *src, void *buf);
 /* Takes @bytes off the back; the number taken. */
 size_t qemu_iovec_discard_back(QEMUIOVector *qiov, size_t bytes);
 

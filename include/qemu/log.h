@@ -57,8 +57,7 @@ typedef struct QEMULogItem {
 
 extern const QEMULogItem qemu_log_items[];
 
-/* The mask for a list like "guest_errors,unimp" ("all"; "trace:PATTERN" enables events); 0: wrong.
- */
+/* The mask for a list like "guest_errors,unimp", or "all"; 0 when a name is wrong. */
 int qemu_str_to_log_mask(const char *str);
 void qemu_print_log_usage(FILE *f);
 

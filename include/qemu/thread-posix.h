@@ -20,9 +20,9 @@ typedef struct QemuCond {
 } QemuCond;
 
 typedef struct QemuSemaphore {
-    unsigned value;   /* atomic: how many may pass */
-    unsigned waiters; /* atomic */
-    bool initialized;
+    QemuMutex mutex;
+    QemuCond cond;
+    unsigned count; /* mutex: how many may pass */
 } QemuSemaphore;
 
 typedef struct QemuEvent {
