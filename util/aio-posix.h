@@ -13,6 +13,7 @@
 #define AIO_POSIX_H
 
 #include "block/aio.h"
+#include <poll.h>
 
 struct AioHandler {
     /* Constant after creation. */
@@ -41,12 +42,10 @@ struct AioHandler {
     bool begun;       /* io_poll_begin has run, io_poll_end has not */
     unsigned running; /* nested calls of its own callbacks */
 
-    /* The monitor's own. */
-    GPollFD pfd;                           /* poll: in the GSource */
-    unsigned fdmon_flags;                  /* io_uring: what is in flight; list_lock */
-    QSIMPLEQ_ENTRY(AioHandler) fdmon_next; /* io_uring: list of changes; list_lock */
-    bool fdmon_queued;                     /* on that list; list_lock */
-    bool fdmon_busy;                       /* the kernel or a list still refers to it; list_lock */
+    /* The monitor's own: io_uring; list_lock. */
+    unsigned fdmon_flags;
+    QSIMPLEQ_ENTRY(AioHandler) fdmon_next;
+    bool fdmon_busy; /* the kernel or a list still refers to it: do not free */
 };
 
 struct FDMonOps {
@@ -68,13 +67,16 @@ struct FDMonOps {
      */
     int (*wait)(AioContext *ctx, int64_t timeout);
 
-    /** need_wait: must wait() be called now even though busy polling might find something? */
+    /** need_wait: is there something that only wait() brings to the kernel? */
     bool (*need_wait)(AioContext *ctx);
 
-    /** poll_ready: has the monitor itself something for wait(), seen without a system call? */
+    /** poll_ready: would wait() find something?  Without a system call; NULL: cannot tell. */
     bool (*poll_ready)(AioContext *ctx);
 
-    /** gsource_prepare, _check, _dispatch: the same three steps inside GLib's.  Home thread. */
+    /**
+     * gsource_prepare, _check, _dispatch: in a GMainContext.  Make the GSource wait for what
+     * wait() waits for; has something become ready?; put it on the context's lists.  Home thread.
+     */
     void (*gsource_prepare)(AioContext *ctx);
     bool (*gsource_check)(AioContext *ctx);
     void (*gsource_dispatch)(AioContext *ctx);
@@ -105,5 +107,55 @@ int aio_context_set_fdmon(AioContext *ctx, const FDMonOps *ops);
 /** fdmon_io_uring_enters: statistics: how often @ctx has called io_uring_enter(). */
 uint64_t fdmon_io_uring_enters(AioContext *ctx);
 #endif
+
+/* aio-posix.c */
+
+/** aio_free_deleted: free removed handlers that nothing refers to.  Home, outside iterations. */
+void aio_free_deleted(AioContext *ctx);
+
+/* aio-bh.c, home thread */
+
+/** aio_bh_timeout: how long bottom halves allow to sleep, in ns; -1: without end. */
+int64_t aio_bh_timeout(AioContext *ctx);
+/** aio_bh_destroy_all: free deleted bottom halves; none that is scheduled may be left. */
+void aio_bh_destroy_all(AioContext *ctx);
+
+/* aio-co.c, home thread */
+
+/** aio_co_dispatch: enter all scheduled coroutines; true if there was one. */
+bool aio_co_dispatch(AioContext *ctx);
+/** aio_co_pending: is one scheduled? */
+bool aio_co_pending(AioContext *ctx);
+
+/* async.c */
+
+/** aio_notify_work: aio_notify() unless the caller is the loop itself, awake.  Any thread. */
+void aio_notify_work(AioContext *ctx);
+
+/* async.c, home thread */
+
+/**
+ * aio_sleep_begin: notifications write to the event notifier from now on.  False if one has come
+ * before: do not sleep.  aio_sleep_end: they need not any more.
+ */
+bool aio_sleep_begin(AioContext *ctx);
+void aio_sleep_end(AioContext *ctx);
+
+/* aio-poll.c, home thread */
+
+/**
+ * aio_poll_busy: poll busily, if that is worthwhile, for at most @timeout ns (-1: as long as
+ * wanted).  True if something was found, or a notification seen.
+ */
+bool aio_poll_busy(AioContext *ctx, int64_t timeout);
+
+/** aio_poll_end: leave the busy phase before sleeping.  True if a handler has work after all. */
+bool aio_poll_end(AioContext *ctx);
+
+/** aio_poll_adjust: the loop has waited @block_ns for its last event. */
+void aio_poll_adjust(AioContext *ctx, int64_t block_ns);
+
+/** aio_poll_sync: take over changes of the handlers into @ctx->pollers. */
+void aio_poll_sync(AioContext *ctx);
 
 #endif

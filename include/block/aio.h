@@ -111,38 +111,40 @@ struct AioContext {
     EventNotifier notifier;
 
     /* Atomic. */
-    unsigned notify_me;         /* sleepers: 2 for each aio_poll(), 1 for the GSource */
-    bool notified;              /* look again before sleeping */
-    QEMUBH *bh_incoming;        /* newest first; any thread pushes, home takes all */
-    Coroutine *co_incoming;     /* likewise */
-    unsigned handlers_gen;      /* changes with each change of @handlers */
-    int64_t poll_max_ns;        /* longest busy polling; 0: never */
-    int64_t poll_grow;          /* factor; 0: the default */
-    int64_t poll_shrink;        /* divisor; 0: at once to nothing */
-    int64_t poll_weight;        /* one part in 2^n is how much the last interval counts */
-    int64_t aio_max_batch;      /* requests in one submission; 0: the engine's default */
-    int64_t thread_pool_min;    /* threads kept when idle */
-    int64_t thread_pool_max;    /* threads at most */
-    ThreadPoolAio *thread_pool; /* made at first use */
+    unsigned notify_me;                   /* sleepers: 2 for each aio_poll(), 1 for the GSource */
+    bool notified;                        /* look again before sleeping */
+    QSLIST_HEAD(, QEMUBH) bh_incoming;    /* newest first; any thread pushes, home takes all */
+    QSLIST_HEAD(, Coroutine) co_incoming; /* likewise */
+    unsigned handlers_gen;                /* changes with @handlers */
+    int64_t poll_max_ns;                  /* longest busy polling; 0: never */
+    int64_t poll_grow;                    /* factor; 0: the default */
+    int64_t poll_shrink;                  /* divisor; 0: at once to nothing */
+    int64_t poll_weight;                  /* the last interval counts one part in 2^n; 0: default */
+    int64_t aio_max_batch;                /* requests in one submission; 0: the engine's default */
+    int64_t thread_pool_min;              /* threads kept when idle */
+    int64_t thread_pool_max;              /* threads at most */
 
     /* Under @list_lock. */
     QemuMutex list_lock;
     QLIST_HEAD(, AioHandler) handlers;            /* one per descriptor */
     QSIMPLEQ_HEAD(, AioHandler) deleted_handlers; /* unlinked, not yet freed */
+    unsigned nr_deleted;                          /* their number; atomic to read */
+    ThreadPoolAio *thread_pool;                   /* made at first use */
 
     /* Home thread. */
-    QSIMPLEQ_HEAD(, QEMUBH) bh_pending; /* taken from bh_incoming, oldest first */
-    unsigned bh_epoch;                  /* which taking a pending bottom half belongs to */
-    QEMUBH *co_schedule_bh;
+    QSIMPLEQ_HEAD(, QEMUBH) bh_pending;  /* taken from bh_incoming, oldest first */
+    unsigned bh_epoch;                   /* counts the takings */
+    QSLIST_HEAD(, Coroutine) co_pending; /* taken from co_incoming, oldest first */
     QTAILQ_HEAD(, AioHandler) ready_handlers;
     QSIMPLEQ_HEAD(, CqeHandler) ready_cqes;
-    GPtrArray *pollers; /* handlers with io_poll, as of pollers_gen */
-    unsigned pollers_gen;
-    unsigned depth;      /* nested iterations */
-    bool poll_started;   /* between io_poll_begin and io_poll_end */
-    int64_t poll_ns;     /* how long to poll next */
-    int64_t poll_avg_ns; /* recent time from wait to event */
-    uint64_t iterations; /* statistics: waits in the kernel */
+    GPtrArray *pollers;   /* handlers with io_poll, as of pollers_gen */
+    unsigned pollers_gen; /* a value of handlers_gen */
+    unsigned nr_unpolled; /* handlers without io_poll, as of pollers_gen */
+    unsigned depth;       /* nested iterations */
+    bool poll_started;    /* between io_poll_begin and io_poll_end */
+    int64_t poll_ns;      /* how long to poll next */
+    int64_t poll_avg_ns;  /* recent time from wait to event */
+    uint64_t iterations;  /* statistics: passes through the loop */
 };
 
 /* Life */
@@ -273,8 +275,8 @@ void aio_add_sqe(void (*prep_sqe)(struct io_uring_sqe *sqe, void *opaque), void 
 /* Coroutines */
 
 /**
- * aio_co_schedule: enter @co from @ctx's loop.  Any thread.  @co has yielded or is about to; it
- * must not be scheduled twice.
+ * aio_co_schedule: enter @co from @ctx's loop.  Any thread.  @co has yielded (or is the caller, in
+ * @ctx's home, and about to yield); it must not be scheduled twice.
  */
 void aio_co_schedule(AioContext *ctx, Coroutine *co);
 

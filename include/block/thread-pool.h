@@ -38,4 +38,11 @@ int coroutine_fn thread_pool_submit_co(ThreadPoolFunc *func, void *arg);
 /** thread_pool_update_params: take over @ctx's numbers of threads.  Any thread. */
 void thread_pool_update_params(ThreadPoolAio *pool, AioContext *ctx);
 
+/** thread_pool_set_idle_ms: how long a thread too many waits for work before it ends.  Any thread.
+ */
+void thread_pool_set_idle_ms(ThreadPoolAio *pool, int ms);
+
+/** thread_pool_nr_threads: how many threads there are now.  Any thread. */
+int thread_pool_nr_threads(ThreadPoolAio *pool);
+
 #endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Busy polling: to look for work for some microseconds before going to sleep.
+ *
+ * Theory of operation
+ *
+ * Sleeping and being woken costs more than a short wait, so a loop whose events have lately come
+ * within poll-max-ns looks for them by calling each handler's io_poll, by looking at the monitor's
+ * completions and at notifications by other threads, until one comes or the time is up.  The time
+ * follows a running average of how long the loop waits: it grows while events come soon enough
+ * but after polling has ended, and shrinks when the average is beyond poll-max-ns.  A loop that
+ * waits for long therefore does not poll at all.
+ *
+ * A phase of polling begins with io_poll_begin, may last over many iterations, and ends with
+ * io_poll_end before the loop sleeps; what came between the last look and the end is found by
+ * asking io_poll once more.
+ */
+#include "qemu/osdep.h"
+#include "qemu/lockable.h"
+#include "util/aio-posix.h"
+
+#define POLL_START_NS       4000
+#define POLL_GROW_DEFAULT   2
+#define POLL_WEIGHT_DEFAULT 3
+
+void aio_poll_sync(AioContext *ctx)
+{
+    AioHandler *node;
+
+    if (ctx->pollers_gen == qatomic_load_acquire(&ctx->handlers_gen)) {
+        return;
+    }
+    QEMU_LOCK_GUARD(&ctx->list_lock);
+    ctx->pollers_gen = qatomic_read(&ctx->handlers_gen);
+    ctx->nr_unpolled = 0;
+    g_ptr_array_set_size(ctx->pollers, 0);
+    QLIST_FOREACH (node, &ctx->handlers, node) {
+        if (node->io_poll) {
+            g_ptr_array_add(ctx->pollers, node);
+        } else if (node->opaque != &ctx->notifier) {
+            ctx->nr_unpolled++;
+        }
+    }
+}
+
+/* Asks each poller once; true if one has work. */
+static bool poll_once(AioContext *ctx)
+{
+    bool found = false;
+
+    for (guint i = 0; i < ctx->pollers->len; i++) {
+        AioHandler *node = g_ptr_array_index(ctx->pollers, i);
+
+        /* One whose callback runs a nested loop is not asked: it would recurse without end. */
+        if (node->running || qatomic_load_acquire(&node->deleted)) {
+            continue;
+        }
+        if (!node->ready && node->io_poll(node->opaque)) {
+            node->poll_ready = true;
+            fdmon_add_ready(ctx, node, 0);
+        }
+        found |= node->ready;
+    }
+    return found;
+}
+
+static void poll_begin(AioContext *ctx)
+{
+    ctx->poll_started = true;
+    for (guint i = 0; i < ctx->pollers->len; i++) {
+        AioHandler *node = g_ptr_array_index(ctx->pollers, i);
+        IOHandler *begin = qatomic_read(&node->io_poll_begin);
+
+        if (!node->begun && !qatomic_load_acquire(&node->deleted)) {
+            node->begun = true;
+            if (begin) {
+                begin(node->opaque);
+            }
+        }
+    }
+}
+
+bool aio_poll_end(AioContext *ctx)
+{
+    if (!ctx->poll_started) {
+        return false;
+    }
+    ctx->poll_started = false;
+    for (guint i = 0; i < ctx->pollers->len; i++) {
+        AioHandler *node = g_ptr_array_index(ctx->pollers, i);
+        IOHandler *end = qatomic_read(&node->io_poll_end);
+
+        if (node->begun && !qatomic_load_acquire(&node->deleted)) {
+            node->begun = false;
+            if (end) {
+                end(node->opaque);
+            }
+        }
+    }
+    aio_poll_sync(ctx);
+    return poll_once(ctx);
+}
+
+/* Nothing that needs a system call may be starved: all must be seen from here. */
+static bool poll_worthwhile(AioContext *ctx)
+{
+    return ctx->fdmon_ops->poll_ready || ctx->nr_unpolled == 0;
+}
+
+static bool poll_look(AioContext *ctx)
+{
+    const FDMonOps *ops = ctx->fdmon_ops;
+
+    return poll_once(ctx) || (ops->poll_ready && ops->poll_ready(ctx)) ||
+           qatomic_read(&ctx->notified);
+}
+
+bool aio_poll_busy(AioContext *ctx, int64_t timeout)
+{
+    int64_t max_ns = MIN(ctx->poll_ns, qatomic_read(&ctx->poll_max_ns));
+    int64_t deadline;
+
+    max_ns = timeout == 0 ? 0 : qemu_soonest_timeout(max_ns, timeout);
+    if (max_ns == 0 && !ctx->poll_started) {
+        return false;
+    }
+    aio_poll_sync(ctx);
+    if (!poll_worthwhile(ctx)) {
+        max_ns = 0;
+    }
+    if (max_ns > 0) {
+        poll_begin(ctx);
+        if (ctx->fdmon_ops->need_wait(ctx)) {
+            ctx->fdmon_ops->wait(ctx, 0);
+            if (aio_pending(ctx)) {
+                return true;
+            }
+        }
+    }
+    if (poll_look(ctx)) {
+        return true;
+    }
+    deadline = max_ns > 0 ? get_clock() + max_ns : 0;
+    while (max_ns > 0 && get_clock() < deadline) {
+        if (poll_look(ctx)) {
+            return true;
+        }
+        cpu_relax();
+    }
+    return false;
+}
+
+void aio_poll_adjust(AioContext *ctx, int64_t block_ns)
+{
+    int64_t max_ns = qatomic_read(&ctx->poll_max_ns);
+    int64_t grow = qatomic_read(&ctx->poll_grow) ?: POLL_GROW_DEFAULT;
+    int64_t shrink = qatomic_read(&ctx->poll_shrink);
+    int64_t weight = qatomic_read(&ctx->poll_weight) ?: POLL_WEIGHT_DEFAULT;
+
+    /* One very long wait must not outweigh many short ones after it. */
+    ctx->poll_avg_ns += (MIN(block_ns, 2 * max_ns) - ctx->poll_avg_ns) / (1LL << weight);
+    if (ctx->poll_avg_ns > max_ns) {
+        ctx->poll_ns = shrink ? ctx->poll_ns / shrink : 0;
+    } else if (block_ns > ctx->poll_ns) {
+        ctx->poll_ns = ctx->poll_ns ? ctx->poll_ns * grow : POLL_START_NS;
+    }
+    ctx->poll_ns = MIN(ctx->poll_ns, max_ns);
+}
