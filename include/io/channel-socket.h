@@ -64,7 +64,7 @@ SocketAddress *qio_channel_socket_get_remote_address(QIOChannelSocket *ioc, Erro
 /*
  * The next client of a listening channel, as a new blocking channel (object_unref it).
  * Waits for one if @ioc is blocking. NULL with *errp set on failure, also if @ioc is
- * not blocking and nobody waits.
+ * not blocking and nobody waits; errno tells the reason.
  */
 QIOChannelSocket *qio_channel_socket_accept(QIOChannelSocket *ioc, Error **errp);
 

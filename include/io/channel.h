@@ -93,7 +93,8 @@ struct QIOChannel {
 
 /*
  * What a concrete channel provides. Required: io_readv, io_writev, io_close,
- * io_set_blocking, io_create_watch, io_set_aio_fd_handler; the rest may be NULL.
+ * io_set_blocking, io_create_watch; io_set_aio_fd_handler if a transfer may have to
+ * wait; the rest may be NULL.
  * Transfers follow the rules of qio_channel_readv_full() and _writev_full().
  */
 struct QIOChannelClass {
@@ -117,8 +118,9 @@ struct QIOChannelClass {
     off_t (*io_seek)(QIOChannel *ioc, off_t offset, int whence, Error **errp);
     /*
      * Watch (a handler) or stop watching (NULL) for reading in @read_ctx and for
-     * writing in @write_ctx; a context that is NULL leaves its direction alone.
-     * Any thread.
+     * writing in @write_ctx; a context that is NULL leaves its direction alone. One
+     * context has one pair of handlers for a descriptor: to keep a direction that
+     * shares the context, name both. Any thread.
      */
     void (*io_set_aio_fd_handler)(QIOChannel *ioc, AioContext *read_ctx, IOHandler *io_read,
                                   AioContext *write_ctx, IOHandler *io_write, void *opaque);
@@ -249,7 +251,10 @@ int coroutine_mixed_fn qio_channel_writev_full_all(QIOChannel *ioc, const struct
 
 /* ---- the end, and positions ---- */
 
-/* Close the channel; 0, or -1. Closing a closed channel succeeds. */
+/*
+ * Close the channel, while no coroutine is parked and no handler is set; 0, or -1.
+ * Closing a closed channel succeeds.
+ */
 int qio_channel_close(QIOChannel *ioc, Error **errp);
 
 /*
@@ -286,8 +291,8 @@ void qio_channel_wait(QIOChannel *ioc, GIOCondition condition);
 
 /*
  * Watch the channel from @read_ctx and @write_ctx by plain handlers; see
- * QIOChannelClass.io_set_aio_fd_handler. Not together with qio_channel_yield() in the
- * same direction.
+ * QIOChannelClass.io_set_aio_fd_handler. Not while a coroutine is parked in
+ * qio_channel_yield(). The channel must outlive the handlers.
  */
 void qio_channel_set_aio_fd_handler(QIOChannel *ioc, AioContext *read_ctx, IOHandler *io_read,
                                     AioContext *write_ctx, IOHandler *io_write, void *opaque);

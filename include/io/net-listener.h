@@ -55,7 +55,7 @@ void qio_net_listener_set_name(QIONetListener *listener, const char *name);
 int qio_net_listener_open_sync(QIONetListener *listener, SocketAddress *addr, int num,
                                Error **errp);
 
-/* Add a channel that listens already (it is referenced). */
+/* Add a channel that listens already (it is referenced, and made non-blocking). */
 void qio_net_listener_add(QIONetListener *listener, QIOChannelSocket *sioc);
 
 /*

@@ -2,7 +2,8 @@
 /*
  * Sockets from SocketAddress: listen, connect, parse, print.
  *
- * Every descriptor that comes from here is blocking, close-on-exec and the caller's.
+ * Every descriptor that comes from here is close-on-exec and the caller's; the ones
+ * that are made here are blocking.
  * Functions that return one, or 0, return -1 with *errp set on failure. Name look-ups
  * and connecting block. Any thread.
  */
@@ -51,8 +52,8 @@ bool fd_is_socket(int fd);
  *
  * inet: the first of the host's addresses, and of the ports from `port` to `to`, that
  * is free. unix: the file is made with `mode` and `group` if given (never more open
- * than that, not even for a moment); a file that no living socket is bound to is
- * replaced; anything else at that path is an error. fd: an inherited socket, bound or
+ * than that, not even for a moment; a group alone means mode 0660); a file that no living socket is
+ * bound to is replaced; anything else at that path is an error. fd: an inherited socket, bound or
  * already listening, by its number; the descriptor returned is the one named.
  */
 int socket_listen(SocketAddress *addr, int num, Error **errp);
@@ -105,6 +106,9 @@ char *socket_uri(SocketAddress *addr);
  * number, check that and replace the name by the number. 0 or -1.
  */
 int socket_address_parse_named_fd(SocketAddress *addr, Error **errp);
+
+/* The modern form of @addr: a new address; NULL for NULL. */
+SocketAddress *socket_address_flatten(SocketAddressLegacy *addr);
 
 /* ---- addresses of sockets; a new address, or NULL with *errp set ---- */
 

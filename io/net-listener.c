@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* QIONetListener: several listening sockets that hand their clients to one callback. */
+#include "qemu/osdep.h"
+#include "io/net-listener.h"
+#include "io/dns-resolver.h"
+#include "qapi/error.h"
+
+/* How long watching pauses when no client can be accepted for lack of resources. */
+#define RETRY_MS 200
+
+QIONetListener *qio_net_listener_new(void)
+{
+    return QIO_NET_LISTENER(object_new(TYPE_QIO_NET_LISTENER));
+}
+
+void qio_net_listener_set_name(QIONetListener *listener, const char *name)
+{
+    g_free(listener->name);
+    listener->name = g_strdup(name);
+}
+
+static void clear_source(GSource **source)
+{
+    if (*source) {
+        g_source_destroy(*source);
+        g_clear_pointer(source, g_source_unref);
+    }
+}
+
+static gboolean listener_readable(QIOChannel *ioc, GIOCondition condition, gpointer opaque);
+
+/* Watch socket @i if anybody wants its clients. */
+static void watch_socket(QIONetListener *listener, size_t i)
+{
+    if (listener->io_func && !listener->retry_source && !listener->io_source[i]) {
+        listener->io_source[i] =
+            qio_channel_add_watch_source(QIO_CHANNEL(listener->sioc[i]), G_IO_IN, listener_readable,
+                                         object_ref(listener), object_unref, listener->io_context);
+    }
+}
+
+static void watch_all(QIONetListener *listener)
+{
+    for (size_t i = 0; i < listener->nsioc; i++) {
+        watch_socket(listener, i);
+    }
+}
+
+static void unwatch_all(QIONetListener *listener)
+{
+    clear_source(&listener->retry_source);
+    for (size_t i = 0; i < listener->nsioc; i++) {
+        clear_source(&listener->io_source[i]);
+    }
+}
+
+static gboolean listener_retry(gpointer opaque)
+{
+    QIONetListener *listener = opaque;
+
+    clear_source(&listener->retry_source);
+    watch_all(listener);
+    return G_SOURCE_REMOVE;
+}
+
+/* The client stays in the backlog, and its socket readable: do not spin on that. */
+static void pause_watching(QIONetListener *listener)
+{
+    unwatch_all(listener);
+    listener->retry_source = g_timeout_source_new(RETRY_MS);
+    g_source_set_callback(listener->retry_source, listener_retry, object_ref(listener),
+                          object_unref);
+    g_source_attach(listener->retry_source, listener->io_context);
+}
+
+static bool is_shortage(int err)
+{
+    return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
+}
+
+static gboolean listener_readable(QIOChannel *ioc, GIOCondition condition, gpointer opaque)
+{
+    /* The callback may drop every other reference. */
+    g_autoptr(QIONetListener) listener = QIO_NET_LISTENER(object_ref(opaque));
+    g_autoptr(QIOChannelSocket) client = qio_channel_socket_accept(QIO_CHANNEL_SOCKET(ioc), NULL);
+
+    if (!client) {
+        if (is_shortage(errno)) {
+            pause_watching(listener);
+        }
+        return G_SOURCE_CONTINUE;
+    }
+    if (listener->name) {
+        g_autofree char *name = g_strdup_printf("%s-server", listener->name);
+
+        qio_channel_set_name(QIO_CHANNEL(client), name);
+    }
+    if (listener->io_func) {
+        listener->io_func(listener, client, listener->io_data);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+/* Listen at one numeric address; on success *@port is the port it got, if it has one. */
+static bool open_one(QIONetListener *listener, SocketAddress *addr, int num, char **port,
+                     Error **errp)
+{
+    g_autoptr(QIOChannelSocket) sioc = qio_channel_socket_new();
+    g_autoptr(SocketAddress) local = NULL;
+
+    if (qio_channel_socket_listen_sync(sioc, addr, num, errp) < 0) {
+        return false;
+    }
+    qio_net_listener_add(listener, sioc);
+    if (addr->type == SOCKET_ADDRESS_TYPE_INET && !*port) {
+        local = qio_channel_socket_get_local_address(sioc, NULL);
+        *port = local ? g_strdup(local->u.inet.port) : NULL;
+    }
+    return true;
+}
+
+/* All sockets of one host shall have one port, also where it was to be chosen. */
+static void fix_port(SocketAddress *addr, const char *port)
+{
+    if (port) {
+        g_free(addr->u.inet.port);
+        addr->u.inet.port = g_strdup(port);
+        addr->u.inet.has_to = false;
+    }
+}
+
+int qio_net_listener_open_sync(QIONetListener *listener, SocketAddress *addr, int num, Error **errp)
+{
+    SocketAddress **addrs;
+    size_t naddrs;
+    g_autofree char *port = NULL;
+    Error *err = NULL;
+    bool success = false;
+
+    if (qio_dns_resolver_lookup_sync(qio_dns_resolver_get_instance(), addr, &naddrs, &addrs, errp) <
+        0) {
+        return -1;
+    }
+    for (size_t i = 0; i < naddrs; i++) {
+        fix_port(addrs[i], port);
+        if (open_one(listener, addrs[i], num, &port, err ? NULL : &err)) {
+            success = true;
+        }
+        qapi_free_SocketAddress(addrs[i]);
+    }
+    g_free(addrs);
+
+    if (!success) {
+        error_propagate(errp, err);
+        return -1;
+    }
+    error_free(err);
+    return 0;
+}
+
+void qio_net_listener_add(QIONetListener *listener, QIOChannelSocket *sioc)
+{
+    size_t i = listener->nsioc++;
+
+    /* A client may be gone, or taken by another process, when its turn comes. */
+    qio_channel_set_blocking(QIO_CHANNEL(sioc), false, NULL);
+    if (listener->name) {
+        g_autofree char *name = g_strdup_printf("%s-listen", listener->name);
+
+        qio_channel_set_name(QIO_CHANNEL(sioc), name);
+    }
+    listener->sioc = g_renew(QIOChannelSocket *, listener->sioc, listener->nsioc);
+    listener->io_source = g_renew(GSource *, listener->io_source, listener->nsioc);
+    listener->sioc[i] = QIO_CHANNEL_SOCKET(object_ref(sioc));
+    listener->io_source[i] = NULL;
+    listener->connected = true;
+    watch_socket(listener, i);
+}
+
+void qio_net_listener_set_client_func_full(QIONetListener *listener, QIONetListenerClientFunc func,
+                                           gpointer data, GDestroyNotify notify,
+                                           GMainContext *context)
+{
+    /* The watches hold references to the listener. */
+    g_autoptr(QIONetListener) self = QIO_NET_LISTENER(object_ref(listener));
+    GDestroyNotify old_notify = listener->io_notify;
+    gpointer old_data = listener->io_data;
+
+    unwatch_all(self);
+    if (context) {
+        g_main_context_ref(context);
+    }
+    g_clear_pointer(&self->io_context, g_main_context_unref);
+    self->io_context = context;
+    self->io_func = func;
+    self->io_data = data;
+    self->io_notify = notify;
+    if (old_notify) {
+        old_notify(old_data);
+    }
+    watch_all(self);
+}
+
+void qio_net_listener_set_client_func(QIONetListener *listener, QIONetListenerClientFunc func,
+                                      gpointer data, GDestroyNotify notify)
+{
+    qio_net_listener_set_client_func_full(listener, func, data, notify, NULL);
+}
+
+typedef struct ClientWait {
+    QIOChannelSocket *client;
+} ClientWait;
+
+static gboolean wait_readable(QIOChannel *ioc, GIOCondition condition, gpointer opaque)
+{
+    ClientWait *wait = opaque;
+
+    /* Several sockets may become ready in one iteration; the others keep their client. */
+    if (!wait->client) {
+        wait->client = qio_channel_socket_accept(QIO_CHANNEL_SOCKET(ioc), NULL);
+        if (!wait->client && is_shortage(errno)) {
+            g_usleep(RETRY_MS * 1000);
+        }
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+QIOChannelSocket *qio_net_listener_wait_client(QIONetListener *listener)
+{
+    g_autoptr(GMainContext) context = g_main_context_new();
+    g_autofree GSource **sources = g_new0(GSource *, listener->nsioc);
+    ClientWait wait = { NULL };
+
+    unwatch_all(listener);
+    for (size_t i = 0; i < listener->nsioc; i++) {
+        sources[i] = qio_channel_add_watch_source(QIO_CHANNEL(listener->sioc[i]), G_IO_IN,
+                                                  wait_readable, &wait, NULL, context);
+    }
+    while (!wait.client && listener->nsioc) {
+        g_main_context_iteration(context, TRUE);
+    }
+    for (size_t i = 0; i < listener->nsioc; i++) {
+        clear_source(&sources[i]);
+    }
+    watch_all(listener);
+    return wait.client;
+}
+
+void qio_net_listener_disconnect(QIONetListener *listener)
+{
+    g_autoptr(QIONetListener) self = QIO_NET_LISTENER(object_ref(listener));
+
+    unwatch_all(self);
+    for (size_t i = 0; i < self->nsioc; i++) {
+        qio_channel_close(QIO_CHANNEL(self->sioc[i]), NULL);
+        object_unref(self->sioc[i]);
+    }
+    g_clear_pointer(&self->sioc, g_free);
+    g_clear_pointer(&self->io_source, g_free);
+    self->nsioc = 0;
+    self->connected = false;
+}
+
+bool qio_net_listener_is_connected(QIONetListener *listener)
+{
+    return listener->connected;
+}
+
+static void listener_finalize(Object *obj)
+{
+    QIONetListener *listener = QIO_NET_LISTENER(obj);
+
+    /* No watch is left: each holds a reference. */
+    for (size_t i = 0; i < listener->nsioc; i++) {
+        object_unref(listener->sioc[i]);
+    }
+    if (listener->io_notify) {
+        listener->io_notify(listener->io_data);
+    }
+    g_clear_pointer(&listener->io_context, g_main_context_unref);
+    g_free(listener->sioc);
+    g_free(listener->io_source);
+    g_free(listener->name);
+}
+
+static const TypeInfo listener_types[] = {
+    {
+        .name = TYPE_QIO_NET_LISTENER,
+        .parent = TYPE_OBJECT,
+        .instance_size = sizeof(QIONetListener),
+        .instance_finalize = listener_finalize,
+    },
+};
+
+DEFINE_TYPES(listener_types)

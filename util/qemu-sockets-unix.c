@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * UNIX sockets from UnixSocketAddress.
+ *
+ * Theory of operation
+ * -------------------
+ * Listening makes a file. bind() makes it atomically and fails if the path is taken,
+ * so two listeners cannot both win a free path. A path that is taken by a socket that
+ * nobody holds any more (its process was killed) is freed first; that look and
+ * removal is done under a lock on the directory, so that two processes that do it at
+ * once do not remove each other's new socket. Whether somebody holds a socket is
+ * asked by connecting a datagram socket to it: a stream socket refuses that as a
+ * wrong type even before it listens, and its owner notices nothing.
+ *
+ * A file's mode and group are narrowed before it exists (bind() takes over the mode of
+ * the socket itself) and widened to what was asked for afterwards.
+ *
+ * The files made here are remembered by their socket's inode number, and removed by
+ * unix_listen_cleanup() if the path still leads to the same file.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/cutils.h"
+#include "qemu/lockable.h"
+#include "qemu/thread.h"
+#include "util/qemu-sockets-internal.h"
+
+#include <grp.h>
+#include <sys/file.h>
+
+/* Of a file whose group was given, but no mode. */
+#define DEFAULT_GROUP_MODE 0660
+
+#define LOCK_POLL_US 10000
+#define LOCK_POLLS   100
+#define BIND_TRIES   8
+
+/* The access that the file of a socket shall have. */
+typedef struct FileAccess {
+    bool set; /* else the umask decides */
+    mode_t mode;
+    gid_t group; /* (gid_t)-1: leave it */
+} FileAccess;
+
+/* A file that unix_listen_saddr() has made. */
+typedef struct MadeFile {
+    char *path; /* absolute: the process may change its directory */
+    dev_t dev;
+    ino_t ino;
+} MadeFile;
+
+static QemuMutex made_files_lock;
+static GHashTable *made_files; /* inode number of the socket -> MadeFile; under the lock */
+
+static void made_file_free(gpointer opaque)
+{
+    MadeFile *made = opaque;
+
+    g_free(made->path);
+    g_free(made);
+}
+
+static void __attribute__((constructor)) made_files_init(void)
+{
+    qemu_mutex_init(&made_files_lock);
+    made_files = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, made_file_free);
+}
+
+/* The number that is the socket's alone, while it lives, in all its descriptors. */
+static bool socket_inode(int fd, gint64 *ino)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0) {
+        return false;
+    }
+    *ino = st.st_ino;
+    return true;
+}
+
+static bool fill_sockaddr(UnixSocketAddress *saddr, struct sockaddr_un *un, socklen_t *len,
+                          Error **errp)
+{
+    ERRP_GUARD();
+    bool abstract = saddr->has_abstract && saddr->abstract;
+    bool tight = !saddr->has_tight || saddr->tight;
+    size_t pathlen = strlen(saddr->path);
+
+    if (!pathlen) {
+        error_setg(errp, "UNIX socket path is empty");
+        return false;
+    }
+    /* A byte goes to the NUL that ends a path and begins an abstract name. */
+    if (pathlen >= sizeof(un->sun_path)) {
+        error_setg(errp, "UNIX socket path '%s' is too long", saddr->path);
+        error_append_hint(errp, "Path must be less than %zu bytes\n", sizeof(un->sun_path));
+        return false;
+    }
+    memset(un, 0, sizeof(*un));
+    un->sun_family = AF_UNIX;
+    memcpy(un->sun_path + abstract, saddr->path, pathlen);
+    *len = abstract && tight ? offsetof(struct sockaddr_un, sun_path) + 1 + pathlen : sizeof(*un);
+    return true;
+}
+
+static bool parse_group(const char *name, gid_t *gid, Error **errp)
+{
+    struct group grp, *found = NULL;
+    g_autofree char *buf = NULL;
+    size_t size = 1024;
+    unsigned long number;
+    int rc;
+
+    if (qemu_strtoul(name, NULL, 10, &number) == 0 && number < (gid_t)-1) {
+        *gid = number;
+        return true;
+    }
+    do {
+        size *= 2;
+        buf = g_realloc(buf, size);
+        rc = getgrnam_r(name, &grp, buf, size, &found);
+    } while (rc == ERANGE && size < 1024 * 1024);
+    if (!found) {
+        error_setg(errp, "Group '%s' is not known", name);
+        return false;
+    }
+    *gid = found->gr_gid;
+    return true;
+}
+
+static bool parse_access(UnixSocketAddress *saddr, FileAccess *want, Error **errp)
+{
+    unsigned long mode = DEFAULT_GROUP_MODE;
+
+    *want = (FileAccess){ .set = saddr->mode || saddr->group, .group = (gid_t)-1 };
+    if (want->set && saddr->has_abstract && saddr->abstract) {
+        error_setg(errp, "An abstract UNIX socket has no mode and no group");
+        return false;
+    }
+    if (saddr->group && !parse_group(saddr->group, &want->group, errp)) {
+        return false;
+    }
+    if (saddr->mode && (qemu_strtoul(saddr->mode, NULL, 8, &mode) < 0 || mode > 0777)) {
+        error_setg(errp, "Parameter 'mode' expects an octal number from 0 to 777, not '%s'",
+                   saddr->mode);
+        return false;
+    }
+    want->mode = mode;
+    return true;
+}
+
+typedef enum PathState {
+    PATH_FREE,  /* nothing is there (any more) */
+    PATH_STALE, /* a socket that nobody holds */
+    PATH_LIVE,  /* a socket that somebody holds, or might hold */
+    PATH_OTHER, /* no socket */
+} PathState;
+
+static PathState look_at_path(const struct sockaddr_un *un, socklen_t len)
+{
+    struct stat st;
+    int fd, rc, err;
+
+    if (lstat(un->sun_path, &st) < 0) {
+        return errno == ENOENT ? PATH_FREE : PATH_OTHER;
+    }
+    if (!S_ISSOCK(st.st_mode)) {
+        return PATH_OTHER;
+    }
+    fd = qemu_socket(AF_UNIX, SOCK_DGRAM, 0);
+    if (fd < 0) {
+        return PATH_LIVE;
+    }
+    rc = connect(fd, (const struct sockaddr *)un, len);
+    err = errno;
+    close(fd);
+    if (rc < 0 && err == ENOENT) {
+        return PATH_FREE;
+    }
+    return rc < 0 && err == ECONNREFUSED ? PATH_STALE : PATH_LIVE;
+}
+
+/*
+ * A descriptor that holds the lock on @path's directory until it is closed. -1 if it
+ * cannot be had: then the residual risk is two replacers of one stale socket at once.
+ */
+static int lock_directory(const char *path)
+{
+    g_autofree char *dir = g_path_get_dirname(path);
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    for (unsigned i = 0; fd >= 0 && i < LOCK_POLLS; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            return fd;
+        }
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            break;
+        }
+        g_usleep(LOCK_POLL_US);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return -1;
+}
+
+/* Free the path if only a stale socket has it. True: try to bind again. */
+static bool clear_path(const struct sockaddr_un *un, socklen_t len, Error **errp)
+{
+    int lock = lock_directory(un->sun_path);
+    PathState state = look_at_path(un, len);
+    bool cleared = state == PATH_FREE;
+
+    if (state == PATH_STALE) {
+        cleared = unlink(un->sun_path) == 0 || errno == ENOENT;
+        if (!cleared) {
+            error_setg_errno(errp, errno, "Failed to unlink socket '%s'", un->sun_path);
+        }
+    } else if (state != PATH_FREE) {
+        error_setg(errp, "Failed to bind socket to '%s': %s", un->sun_path,
+                   state == PATH_LIVE ? "Address already in use"
+                                      : "the path exists and is not a socket");
+    }
+    if (lock >= 0) {
+        close(lock);
+    }
+    return cleared;
+}
+
+static bool bind_path(int fd, const struct sockaddr_un *un, socklen_t len, Error **errp)
+{
+    for (unsigned i = 0; i < BIND_TRIES; i++) {
+        if (bind(fd, (const struct sockaddr *)un, len) == 0) {
+            return true;
+        }
+        if (errno != EADDRINUSE || !un->sun_path[0]) {
+            break;
+        }
+        if (!clear_path(un, len, errp)) {
+            return false;
+        }
+        errno = EADDRINUSE;
+    }
+    error_setg_errno(errp, errno, "Failed to bind socket to '%s%s'", un->sun_path[0] ? "" : "@",
+                     un->sun_path + !un->sun_path[0]);
+    return false;
+}
+
+/* Before bind(): the file shall be born with no more access than wanted. */
+static bool narrow_access(int fd, const FileAccess *want, Error **errp)
+{
+    /* While the file has not its group yet, the group it has must not use it. */
+    mode_t mode = want->group == (gid_t)-1 ? want->mode : want->mode & 0700;
+
+    if (want->set && fchmod(fd, mode) < 0) {
+        error_setg_errno(errp, errno, "Failed to set the mode of a UNIX socket");
+        return false;
+    }
+    return true;
+}
+
+/* After bind(): exactly what is wanted. @pathfd is the file, opened with O_PATH. */
+static bool set_access(int pathfd, const char *path, const FileAccess *want, Error **errp)
+{
+    g_autofree char *magic = g_strdup_printf("/proc/self/fd/%d", pathfd);
+
+    if (!want->set) {
+        return true;
+    }
+    if (want->group != (gid_t)-1 &&
+        fchownat(pathfd, "", (uid_t)-1, want->group, AT_EMPTY_PATH) < 0) {
+        error_setg_errno(errp, errno, "Failed to set the group of socket '%s'", path);
+        return false;
+    }
+    if (chmod(magic, want->mode) < 0) {
+        error_setg_errno(errp, errno, "Failed to set the mode of socket '%s'", path);
+        return false;
+    }
+    return true;
+}
+
+/* Remember the file that @fd was bound to, and give it its access. */
+static bool adopt_file(int fd, const char *path, const FileAccess *want, Error **errp)
+{
+    int pathfd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    g_autofree gint64 *key = g_new(gint64, 1);
+    MadeFile *made;
+    struct stat st;
+    bool ok;
+
+    if (pathfd < 0 || fstat(pathfd, &st) < 0 || !S_ISSOCK(st.st_mode) || !socket_inode(fd, key)) {
+        error_setg(errp, "Socket '%s' was removed by somebody else", path);
+        if (pathfd >= 0) {
+            close(pathfd);
+        }
+        return false;
+    }
+    made = g_new(MadeFile, 1);
+    made->path = g_canonicalize_filename(path, NULL);
+    made->dev = st.st_dev;
+    made->ino = st.st_ino;
+    WITH_QEMU_LOCK_GUARD (&made_files_lock) {
+        g_hash_table_replace(made_files, g_steal_pointer(&key), made);
+    }
+    ok = set_access(pathfd, path, want, errp);
+    close(pathfd);
+    return ok;
+}
+
+int unix_listen_saddr(UnixSocketAddress *saddr, int num, Error **errp)
+{
+    struct sockaddr_un un;
+    socklen_t len;
+    FileAccess want;
+    int fd;
+
+    if (!fill_sockaddr(saddr, &un, &len, errp) || !parse_access(saddr, &want, errp)) {
+        return -1;
+    }
+    fd = qemu_socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd < 0) {
+        error_setg_errno(errp, errno, "Failed to create Unix socket");
+        return -1;
+    }
+    if (!narrow_access(fd, &want, errp) || !bind_path(fd, &un, len, errp)) {
+        close(fd);
+        return -1;
+    }
+    if (un.sun_path[0] && !adopt_file(fd, un.sun_path, &want, errp)) {
+        goto fail;
+    }
+    if (listen(fd, num) < 0) {
+        error_setg_errno(errp, errno, "Failed to listen on socket '%s'", saddr->path);
+        goto fail;
+    }
+    return fd;
+
+fail:
+    unix_listen_cleanup(fd, NULL);
+    close(fd);
+    return -1;
+}
+
+int unix_connect_saddr(UnixSocketAddress *saddr, Error **errp)
+{
+    struct sockaddr_un un;
+    socklen_t len;
+    int fd;
+
+    if (!fill_sockaddr(saddr, &un, &len, errp)) {
+        return -1;
+    }
+    fd = qemu_socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd < 0) {
+        error_setg_errno(errp, errno, "Failed to create Unix socket");
+        return -1;
+    }
+    if (socket_connect_retry(fd, (struct sockaddr *)&un, len) < 0) {
+        error_setg_errno(errp, errno, "Failed to connect to '%s'", saddr->path);
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+int unix_listen_cleanup(int fd, Error **errp)
+{
+    gpointer key = NULL, value = NULL;
+    struct stat st;
+    gint64 ino;
+    int ret = 0;
+
+    if (!socket_inode(fd, &ino)) {
+        return 0;
+    }
+    WITH_QEMU_LOCK_GUARD (&made_files_lock) {
+        g_hash_table_steal_extended(made_files, &ino, &key, &value);
+    }
+    if (value) {
+        MadeFile *made = value;
+
+        if (lstat(made->path, &st) == 0 && st.st_dev == made->dev && st.st_ino == made->ino &&
+            unlink(made->path) < 0 && errno != ENOENT) {
+            error_setg_errno(errp, errno, "Failed to unlink socket '%s'", made->path);
+            ret = -1;
+        }
+        made_file_free(made);
+        g_free(key);
+    }
+    return ret;
+}
+
+int unix_listen(const char *path, Error **errp)
+{
+    UnixSocketAddress saddr = { .path = (char *)path };
+
+    return unix_listen_saddr(&saddr, 1, errp);
+}
+
+int unix_connect(const char *path, Error **errp)
+{
+    UnixSocketAddress saddr = { .path = (char *)path };
+
+    return unix_connect_saddr(&saddr, errp);
+}
