@@ -149,6 +149,8 @@ int object_child_foreach(Object *obj, int (*fn)(Object *child, void *opaque), vo
 Object *object_get_root(void);
 /* object_get_objects_root: "/objects", where user-created objects live. */
 Object *object_get_objects_root(void);
+/* object_get_internal_root: a root of its own, out of users' sight, for objects of ours. */
+Object *object_get_internal_root(void);
 /* object_get_container: the container /@name; NULL if there is none. */
 Object *object_get_container(const char *name);
 

@@ -104,6 +104,13 @@ struct InterfaceClass {
 
 #include "qom/object-macros.h"
 
+/* object_ref: take a reference; returns @obj. NULL is accepted. Any thread. */
+Object *object_ref(void *obj);
+/* object_unref: drop a reference; the last one finalizes. NULL is accepted. Any thread. */
+void object_unref(void *obj);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Object, object_unref)
+
 /*
  * type_register_static: make a type known. Asserts that its name is new.
  * @info: kept by reference.
@@ -156,11 +163,6 @@ void object_initialize(void *obj, size_t size, const char *typename);
     object_initialize_child_internal((parent), (propname), (child), sizeof(*(child)), (type))
 void object_initialize_child_internal(Object *parent, const char *propname, void *child,
                                       size_t size, const char *type);
-
-/* object_ref: take a reference; returns @obj. NULL is accepted. Any thread. */
-Object *object_ref(void *obj);
-/* object_unref: drop a reference; the last one finalizes. NULL is accepted. Any thread. */
-void object_unref(void *obj);
 
 /* object_dynamic_cast: @obj if it is a @typename (type or interface), else NULL. */
 Object *object_dynamic_cast(Object *obj, const char *typename);
