@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A vhost-user back-end on a UNIX socket: one client at a time, one coroutine
+ * that reads its messages, one home AioContext that may change under load.
+ *
+ * A device embeds a VuServer by value and gives a VuDevIface; from a VuDev
+ * pointer container_of() finds the server, and from it the device.
+ *
+ * Theory of operation
+ * -------------------
+ * vhost_user_server_start() opens the listener, which lives until
+ * vhost_user_server_stop(). A client is accepted in the main loop; while it is
+ * served the next one waits in the backlog. The client trip is a coroutine in
+ * the home context: it reads a message, hands it to libvhost-user, sends the
+ * answer, and so on until the client leaves, the device breaks or the server
+ * stops. Then it waits until no request is in flight (their memory is the
+ * client's), lets go of everything, and has the main loop accept again.
+ *
+ * A drain (quiescing plus detach) ends the trip but keeps the connection, the
+ * half-read message and the half-sent answer; attach starts a new trip, in the
+ * same or another context, which goes on at that very byte.
+ */
+#ifndef QEMU_VHOST_USER_SERVER_H
+#define QEMU_VHOST_USER_SERVER_H
+
+#include "subprojects/libvhost-user/libvhost-user.h"
+#include "io/channel-socket.h"
+#include "io/net-listener.h"
+#include "qapi/error.h"
+#include "qemu/queue.h"
+
+struct VuServer;
+
+/* One kick descriptor that libvhost-user asked to watch. */
+typedef struct VuFdWatch {
+    struct VuServer *server;
+    int fd; /* owned by libvhost-user */
+    void *pvt;
+    vu_watch_cb cb;
+    QTAILQ_ENTRY(VuFdWatch) next;
+} VuFdWatch;
+
+/* What the server is doing; the table of allowed moves is in the .c file. */
+typedef enum VuServerLife {
+    VU_SERVER_STOPPED,   /* no listener */
+    VU_SERVER_LISTENING, /* no client */
+    VU_SERVER_SERVING,   /* a client is connected */
+    VU_SERVER_CLOSING,   /* the client is gone, its requests may be running */
+    VU_SERVER_STOPPING,  /* vhost_user_server_stop() was called */
+    VU_SERVER__MAX,
+} VuServerLife;
+
+/* A message of which some bytes have come, or have been sent. */
+typedef struct VuServerTransfer {
+    VhostUserMsg msg;
+    size_t done;  /* bytes of header and payload */
+    size_t total; /* bytes to send; 0: nothing waits (sending only) */
+} VuServerTransfer;
+
+/* Devices may read vu_dev, ctx and co_trip, and set quiescing around a drain. */
+typedef struct VuServer {
+    /* constant between start and stop */
+    const VuDevIface *vu_iface;
+    uint16_t max_queues;
+    char *name; /* the listening address, for log lines */
+
+    /* main loop */
+    QIONetListener *listener;
+    QEMUBH *restart_listener_bh;
+    uint16_t max_queue_size; /* of a ring, a power of two; 0: libvhost-user's; before a client */
+    uint64_t clients;        /* accepted since start */
+    pid_t client_pid;        /* of the last client accepted; 0: unknown */
+
+    /* any thread, atomic */
+    AioContext *ctx; /* home context; NULL while detached */
+    VuServerLife life;
+    unsigned in_flight;    /* requests from pop to push; top bit: the trip waits for idle */
+    unsigned pending_sync; /* bottom halves on their way to the home context */
+    bool wake_wanted;      /* the trip waits for a condition */
+    Coroutine *co_trip;    /* the client trip; NULL when none runs */
+    AioContext *trip_ctx;  /* where the last trip was started */
+    bool quiescing;
+    unsigned log_lines; /* complaints about this client */
+
+    /* home context */
+    VuDev vu_dev;           /* the device as libvhost-user sees it */
+    QIOChannel *ioc;        /* the client's connection, the same object as sioc */
+    QIOChannelSocket *sioc; /* owned */
+    AioContext *watch_ctx;  /* where the kick watches are installed now */
+    QTAILQ_HEAD(, VuFdWatch) vu_fd_watches;
+    VuServerTransfer rx, tx;
+    bool rx_paused; /* the last read gave no message because there was no context */
+    bool tx_ready;  /* the socket takes bytes again */
+} VuServer;
+
+/**
+ * vhost_user_server_start: Listen, and serve one client after the other.
+ * @server: zeroed or stopped; stays the caller's, at the same address
+ * @unix_socket: of type unix or fd; copied
+ * @ctx: the home context: where messages and, by default, kicks are handled
+ * @max_queues: number of virtqueues of the device, at least 1
+ * @vu_iface: the device's callbacks, called in @ctx; must outlive the server
+ *
+ * Main loop only. Returns false with @errp set when the address is of another
+ * type or cannot be listened on; then nothing was started.
+ */
+bool vhost_user_server_start(VuServer *server, SocketAddress *unix_socket, AioContext *ctx,
+                             uint16_t max_queues, const VuDevIface *vu_iface, Error **errp);
+
+/**
+ * vhost_user_server_stop: Cut the client off, wait for its requests, close the
+ * listener.
+ *
+ * Main loop only, outside coroutines; polls until the last request in flight
+ * has ended. Does nothing on a stopped server.
+ */
+void vhost_user_server_stop(VuServer *server);
+
+/**
+ * vhost_user_server_inc_in_flight: Count a request that was taken from a ring.
+ *
+ * Any thread that serves a queue. Illegal while the trip waits for idle: then
+ * no queue is looked at any more.
+ */
+void vhost_user_server_inc_in_flight(VuServer *server);
+
+/**
+ * vhost_user_server_dec_in_flight: A request was pushed back to its ring.
+ *
+ * Any thread. The last one wakes the trip if it waits for idle, and whoever
+ * polls in a drain; the server may be gone when this returns.
+ */
+void vhost_user_server_dec_in_flight(VuServer *server);
+
+/**
+ * vhost_user_server_has_in_flight: Is a request, or a move to another context,
+ * still under way? Any thread; for drained_poll.
+ */
+bool vhost_user_server_has_in_flight(VuServer *server);
+
+/**
+ * vhost_user_server_attach_aio_context: Go on in @ctx.
+ *
+ * Main loop. Installs the kick watches there, looks at every started queue
+ * once, starts a trip. If the last trip has not ended (a drain that did not
+ * poll), @ctx must be its context and the server must not be quiescing: then
+ * that trip goes on.
+ */
+void vhost_user_server_attach_aio_context(VuServer *server, AioContext *ctx);
+
+/**
+ * vhost_user_server_detach_aio_context: Stop handling messages and kicks.
+ *
+ * Main loop or home context, with nothing in flight or quiescing. The context
+ * is NULL afterwards; the trip ends, or parks, by itself: poll co_trip and
+ * vhost_user_server_has_in_flight() to know when.
+ */
+void vhost_user_server_detach_aio_context(VuServer *server);
+
+/**
+ * vhost_user_server_describe_client: Who is connected, as "process 4711".
+ *
+ * Main loop. The caller frees it; NULL when nobody is.
+ */
+char *vhost_user_server_describe_client(VuServer *server);
+
+#endif /* QEMU_VHOST_USER_SERVER_H */
