@@ -15,15 +15,8 @@
 /*
  * A new dictionary (the caller's) from @params, NULL with *@errp set when the text is not well
  * formed. @implied_key: the first key where it is left out, or NULL. @p_help: set to whether "help"
- * or "?" stands among the keys, or NULL if it is a key like others.
+ * or "?" stands in place of a "key=value"; NULL refuses that.
  */
 QDict *keyval_parse(const char *params, const char *implied_key, bool *p_help, Error **errp);
-
-/* The same into @qdict, which is returned, and stays as it was on errors (NULL). */
-QDict *keyval_parse_into(QDict *qdict, const char *params, const char *implied_key, bool *p_help,
-                         Error **errp);
-
-/* Put the members of @merged into @old: dictionaries are merged, lists joined, others replaced. */
-void keyval_merge(QDict *old, const QDict *merged, Error **errp);
 
 #endif

@@ -20,18 +20,25 @@
 /* Exactly one of @json and @err is set; both become emit()'s. */
 typedef void JSONMessageEmit(void *opaque, QObject *json, Error *err);
 
+typedef enum JSONParserState {
+    JSON_PARSER_PLAIN,   /* outside of strings; between two values if there is no text */
+    JSON_PARSER_STRING,  /* in a string */
+    JSON_PARSER_ESCAPE,  /* behind a backslash in a string */
+    JSON_PARSER_RECOVER, /* behind an error, until the line ends */
+    JSON_PARSER__MAX,
+} JSONParserState;
+
 typedef struct JSONMessageParser {
     JSONMessageEmit *emit;
     void *opaque;
-    GString *text;       /* the value so far, with every string in double quotes */
-    GByteArray *nesting; /* the closing brackets that are still to come */
-    int state;
+    JSONParserState state;
+    GString *text;    /* the value so far, its strings in double quotes */
+    GString *closing; /* the brackets that have to close it, the innermost last */
     char quote;       /* that ends the string we are in */
-    size_t escape;    /* bytes since a backslash in a string, 0 outside of an escape */
-    size_t colons;    /* members of all objects */
-    size_t number_at; /* where in @text the word (number, keyword) begins */
-    unsigned line, column;
-    unsigned first_line, first_column; /* where @text begins */
+    size_t colons;    /* outside of strings: members of all objects */
+    ssize_t word_at;  /* where in the text the word we are in begins, -1 outside of words */
+    unsigned line, column;             /* of the byte that comes next, from 1 on */
+    unsigned first_line, first_column; /* where the text begins */
 } JSONMessageParser;
 
 /* @ap is there for compatibility and must be NULL. */
