@@ -6,13 +6,13 @@ import argparse
 import os
 import sys
 
-from qapi import emit_types, emit_visit
+from qapi import emit_commands, emit_events, emit_introspect, emit_types, emit_visit
 from qapi.build import build_schema
 from qapi.errors import SchemaError
 from qapi.source import read_schema
 from qapi.writer import Output
 
-EMITTERS = (emit_types, emit_visit)
+EMITTERS = (emit_types, emit_visit, emit_commands, emit_events, emit_introspect)
 
 
 def parse_arguments():
