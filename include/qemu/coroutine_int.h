@@ -10,6 +10,7 @@
 
 #include "qemu/coroutine.h"
 
+/* Bytes of a stack, its guard page not counted; only what is touched costs memory. */
 #define COROUTINE_STACK_SIZE (1 << 20)
 
 typedef enum {
@@ -43,12 +44,17 @@ struct Coroutine {
 };
 
 /* The back-end. */
-Coroutine *qemu_coroutine_new(void);
-void qemu_coroutine_delete(Coroutine *co);
-CoroutineAction qemu_coroutine_switch(Coroutine *from, Coroutine *to, CoroutineAction action);
-/* Makes @co (of the pool, or new) ready to run @entry. */
 
-/* Whether the memory around the stack of the running coroutine is guarded: for the tests. */
+/* A coroutine with a stack, in the state in which it can be switched to by COROUTINE_ENTER. */
+Coroutine *qemu_coroutine_new(void);
+/* Frees one that has ended, or was never entered. */
+void qemu_coroutine_delete(Coroutine *co);
+/*
+ * Leaves @from (the running one) and goes on in @to; returns when somebody switches to @from, with
+ * the @action given there. The thread may be another one then.
+ */
+CoroutineAction qemu_coroutine_switch(Coroutine *from, Coroutine *to, CoroutineAction action);
+/* The lowest usable byte of the stack; the page below it cannot be touched. For the tests. */
 void *qemu_coroutine_stack_base(Coroutine *co);
 
 #endif

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Coroutines: entering, yielding, ending, and the stacks that they leave to each other. */
+#include "qemu/osdep.h"
+#include "qemu/coroutine.h"
+#include "qemu/coroutine_int.h"
+#include "qemu/thread.h"
+#include "harness.h"
+
+typedef struct Record {
+    char text[64];
+    Coroutine *co;
+    int count;
+} Record;
+
+static void note(Record *r, char c)
+{
+    size_t len = strlen(r->text);
+
+    g_assert_cmpuint(len, <, sizeof(r->text) - 1);
+    r->text[len] = c;
+}
+
+static void coroutine_fn note_and_yield(void *opaque)
+{
+    Record *r = opaque;
+
+    for (char c = 'a'; c <= 'c'; c++) {
+        note(r, c);
+        qemu_coroutine_yield();
+    }
+    note(r, 'd');
+}
+
+static void test_yield_returns_to_the_one_who_entered(void)
+{
+    Record r = { 0 };
+    Coroutine *co = qemu_coroutine_create(note_and_yield, &r);
+
+    for (char c = '1'; c <= '4'; c++) {
+        note(&r, c);
+        qemu_coroutine_enter(co);
+    }
+    g_assert_cmpstr(r.text, ==, "1a2b3c4d");
+}
+
+static void coroutine_fn check_self(void *opaque)
+{
+    Coroutine **co = opaque;
+
+    g_assert_true(qemu_in_coroutine());
+    g_assert_true(qemu_coroutine_self() == *co);
+    g_assert_true(qemu_coroutine_entered(*co));
+    qemu_coroutine_yield();
+    g_assert_true(qemu_coroutine_self() == *co);
+    *co = NULL;
+}
+
+static void test_a_coroutine_knows_itself(void)
+{
+    Coroutine *co, *self;
+
+    g_assert_false(qemu_in_coroutine());
+    g_assert_nonnull(qemu_coroutine_self());
+    co = self = qemu_coroutine_create(check_self, &co);
+    g_assert_false(qemu_coroutine_entered(co));
+    qemu_coroutine_enter(co);
+    g_assert_false(qemu_coroutine_entered(co));
+    g_assert_false(qemu_in_coroutine());
+    g_assert_true(qemu_coroutine_self() != self);
+    qemu_coroutine_enter(co);
+    g_assert_null(co);
+}
+
+/* Enters a child that enters a child ... */
+static void coroutine_fn nest(void *opaque)
+{
+    Record *r = opaque;
+    Coroutine *outer = qemu_coroutine_self();
+
+    if (r->count-- > 0) {
+        Coroutine *inner = qemu_coroutine_create(nest, r);
+
+        qemu_coroutine_enter(inner);
+        g_assert_true(qemu_coroutine_self() == outer);
+        g_assert_true(qemu_coroutine_entered(outer));
+    }
+}
+
+static void test_coroutines_nest(void)
+{
+    Record r = { .count = 1000 };
+
+    qemu_coroutine_enter(qemu_coroutine_create(nest, &r));
+    g_assert_cmpint(r.count, ==, -1);
+}
+
+static void coroutine_fn set_flag(void *opaque)
+{
+    *(bool *)opaque = true;
+}
+
+static void test_a_dead_coroutine_is_used_again(void)
+{
+    bool first_ran = false, second_ran = false;
+    Coroutine *first = qemu_coroutine_create(set_flag, &first_ran);
+    void *stack = qemu_coroutine_stack_base(first);
+    Coroutine *second;
+
+    qemu_coroutine_enter(first);
+    g_assert_true(first_ran);
+
+    second = qemu_coroutine_create(set_flag, &second_ran);
+    g_assert_true(second == first);
+    g_assert_true(qemu_coroutine_stack_base(second) == stack);
+    g_assert_null(qemu_coroutine_get_aio_context(second));
+    g_assert_false(second_ran);
+    qemu_coroutine_enter(second);
+    g_assert_true(second_ran);
+}
+
+enum {
+    MANY = 1000
+};
+
+static void coroutine_fn yield_once(void *opaque)
+{
+    int *alive = opaque;
+
+    (*alive)++;
+    qemu_coroutine_yield();
+    (*alive)--;
+}
+
+/* More than the pools of a thread hold, ended in an order other than their creation's. */
+static void *many_at_once(void *opaque)
+{
+    Coroutine *cos[MANY];
+    int alive = 0;
+
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < MANY; i++) {
+            cos[i] = qemu_coroutine_create(yield_once, &alive);
+            qemu_coroutine_enter(cos[i]);
+        }
+        g_assert_cmpint(alive, ==, MANY);
+        for (int i = 0; i < MANY; i++) {
+            qemu_coroutine_enter(cos[(i * 7) % MANY]);
+        }
+        g_assert_cmpint(alive, ==, 0);
+    }
+    return NULL;
+}
+
+static void test_pools_of_threads_share_what_is_too_much(void)
+{
+    QemuThread threads[3];
+
+    for (int i = 0; i < ARRAY_SIZE(threads); i++) {
+        qemu_thread_create(&threads[i], "pool", many_at_once, NULL, QEMU_THREAD_JOINABLE);
+    }
+    for (int i = 0; i < ARRAY_SIZE(threads); i++) {
+        qemu_thread_join(&threads[i]);
+    }
+    many_at_once(NULL);
+}
+
+static void test_pool_size_can_be_asked_for(void)
+{
+    qemu_coroutine_inc_pool_size(100 * MANY);
+    many_at_once(NULL);
+    qemu_coroutine_dec_pool_size(100 * MANY);
+    many_at_once(NULL);
+}
+
+static void coroutine_fn yield_often(void *opaque)
+{
+    int *left = opaque;
+
+    while (*left > 0) {
+        (*left)--;
+        qemu_coroutine_yield();
+    }
+}
+
+static void test_a_hundred_thousand_switches(void)
+{
+    int left = 100000;
+    Coroutine *co = qemu_coroutine_create(yield_often, &left);
+    int entered = 0;
+
+    for (; left > 0; entered++) {
+        qemu_coroutine_enter(co);
+    }
+    g_assert_cmpint(entered, ==, 100000);
+    qemu_coroutine_enter(co);
+}
+
+static void coroutine_fn divide_in_coroutine(void *opaque)
+{
+    double *values = opaque;
+    double kept = values[0];
+    unsigned long numbers[6] = { 1, 2, 3, 4, 5, 6 };
+
+    qemu_coroutine_yield();
+    for (int i = 0; i < ARRAY_SIZE(numbers); i++) {
+        kept += numbers[i];
+    }
+    values[1] = kept / 4;
+}
+
+/* What the compiler keeps in registers over a switch must be there afterwards. */
+static void test_registers_survive_a_switch(void)
+{
+    double values[2] = { 7.0, 0 };
+    unsigned long sum = 0;
+    Coroutine *co = qemu_coroutine_create(divide_in_coroutine, values);
+
+    for (unsigned long i = 0; i < 2; i++) {
+        qemu_coroutine_enter(co);
+        sum += (i + 1) * 1000;
+    }
+    g_assert_cmpuint(sum, ==, 3000);
+    g_assert_cmpfloat(values[1], ==, 7.0);
+}
+
+/* The line of /proc/self/maps that covers @addr; the caller frees. */
+static char *mapping_of(uintptr_t addr)
+{
+    g_autofree char *maps = NULL;
+    g_auto(GStrv) lines = NULL;
+
+    g_assert_true(g_file_get_contents("/proc/self/maps", &maps, NULL, NULL));
+    lines = g_strsplit(maps, "\n", 0);
+    for (char **line = lines; *line; line++) {
+        uint64_t start, end;
+
+        if (sscanf(*line, "%" SCNx64 "-%" SCNx64, &start, &end) == 2 && addr >= start &&
+            addr < end) {
+            return g_strdup(*line);
+        }
+    }
+    return NULL;
+}
+
+static void coroutine_fn note_stack_address(void *opaque)
+{
+    uintptr_t *address = opaque;
+
+    *address = (uintptr_t)__builtin_frame_address(0);
+}
+
+static void test_a_guard_page_lies_below_the_stack(void)
+{
+    uintptr_t local = 0;
+    Coroutine *co = qemu_coroutine_create(note_stack_address, &local);
+    uintptr_t base = (uintptr_t)qemu_coroutine_stack_base(co);
+    g_autofree char *guard = mapping_of(base - 1);
+    g_autofree char *stack = mapping_of(base);
+
+    g_assert_nonnull(guard);
+    g_assert_nonnull(strstr(guard, "---p"));
+    g_assert_nonnull(stack);
+    g_assert_nonnull(strstr(stack, "rw-p"));
+    qemu_coroutine_enter(co);
+    g_assert_cmpuint(local, >, base);
+    g_assert_cmpuint(local, <, base + COROUTINE_STACK_SIZE);
+}
+
+static void coroutine_fn enter_self(void *opaque)
+{
+    qemu_coroutine_enter(qemu_coroutine_self());
+}
+
+static void test_entering_a_running_coroutine_aborts(void)
+{
+    if (g_test_subprocess()) {
+        qemu_coroutine_enter(qemu_coroutine_create(enter_self, NULL));
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_test_trap_assert_failed();
+    g_test_trap_assert_stderr("*is running already*");
+}
+
+static void test_yielding_outside_aborts(void)
+{
+    if (g_test_subprocess()) {
+        qemu_coroutine_yield();
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_test_trap_assert_failed();
+    g_test_trap_assert_stderr("*not in a coroutine*");
+}
+
+static void coroutine_fn enter_if_inactive_self(void *opaque)
+{
+    qemu_coroutine_enter_if_inactive(qemu_coroutine_self());
+    *(bool *)opaque = true;
+}
+
+static void test_enter_if_inactive_leaves_a_running_one_alone(void)
+{
+    bool done = false;
+
+    qemu_coroutine_enter_if_inactive(qemu_coroutine_create(enter_if_inactive_self, &done));
+    g_assert_true(done);
+}
+
+/* Not a test of correctness: how long things take (with -m perf). */
+static void coroutine_fn do_nothing(void *opaque)
+{
+}
+
+static void perf_lifecycle(void)
+{
+    const int n = 10000000;
+
+    g_test_timer_start();
+    for (int i = 0; i < n; i++) {
+        qemu_coroutine_enter(qemu_coroutine_create(do_nothing, NULL));
+    }
+    g_test_message("create, enter, end: %.1f ns", g_test_timer_elapsed() * 1e9 / n);
+}
+
+static void perf_yield(void)
+{
+    const int n = 10000000;
+    int left = n;
+    Coroutine *co = qemu_coroutine_create(yield_often, &left);
+
+    g_test_timer_start();
+    while (left > 0) {
+        qemu_coroutine_enter(co);
+    }
+    g_test_message("enter and yield: %.1f ns", g_test_timer_elapsed() * 1e9 / n);
+    qemu_coroutine_enter(co);
+}
+
+int main(int argc, char **argv)
+{
+    harness_init(&argc, &argv);
+    harness_add("/coroutine/yield_returns_to_the_one_who_entered",
+                test_yield_returns_to_the_one_who_entered);
+    harness_add("/coroutine/a_coroutine_knows_itself", test_a_coroutine_knows_itself);
+    harness_add("/coroutine/coroutines_nest", test_coroutines_nest);
+    harness_add("/coroutine/a_dead_coroutine_is_used_again", test_a_dead_coroutine_is_used_again);
+    harness_add("/coroutine/pools_of_threads_share_what_is_too_much",
+                test_pools_of_threads_share_what_is_too_much);
+    harness_add("/coroutine/pool_size_can_be_asked_for", test_pool_size_can_be_asked_for);
+    harness_add("/coroutine/a_hundred_thousand_switches", test_a_hundred_thousand_switches);
+    harness_add("/coroutine/registers_survive_a_switch", test_registers_survive_a_switch);
+    harness_add("/coroutine/a_guard_page_lies_below_the_stack",
+                test_a_guard_page_lies_below_the_stack);
+    harness_add("/coroutine/entering_a_running_coroutine_aborts",
+                test_entering_a_running_coroutine_aborts);
+    harness_add("/coroutine/yielding_outside_a_coroutine_aborts", test_yielding_outside_aborts);
+    harness_add("/coroutine/enter_if_inactive_leaves_a_running_one_alone",
+                test_enter_if_inactive_leaves_a_running_one_alone);
+    if (g_test_perf()) {
+        harness_add("/coroutine/perf/lifecycle", perf_lifecycle);
+        harness_add("/coroutine/perf/yield", perf_yield);
+    }
+    return harness_run();
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The coroutine back-end: stacks, what runs on them, and what the sanitizers must know.
+ *
+ * Theory of operation
+ *
+ * A coroutine's stack is a mapping with a guard page below. On it runs coroutine_main(), an endless
+ * loop: run the entry function, go back to the caller with COROUTINE_TERMINATE; when entered again
+ * (from the pool, with another entry function), once more.
+ *
+ * What runs on a thread's own stack is its leader, a Coroutine without a stack of ours.
+ *
+ * A switch may return in another thread. Thread-local variables are therefore only touched by
+ * functions that do not switch and are never inlined into ones that do.
+ */
+#include "qemu/osdep.h"
+#include "qemu/coroutine_int.h"
+#include "coroutine-stack.h"
+
+#ifdef CONFIG_ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#include <sanitizer/lsan_interface.h>
+#endif
+#ifdef CONFIG_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+#ifdef CONFIG_VALGRIND_H
+#include <valgrind/valgrind.h>
+#endif
+
+#if defined(__clang__)
+#define NO_ASAN __attribute__((no_sanitize("address")))
+#else
+#define NO_ASAN __attribute__((no_sanitize_address))
+#endif
+
+typedef struct CoroutineStack {
+    Coroutine base;
+    StackPoint point;
+    /* Constant after creation, but for a leader's, which ASan tells at its first switch. */
+    void *stack;
+    size_t stack_size;
+    /* How whoever switched here means it. */
+    CoroutineAction action;
+#ifdef CONFIG_ASAN
+    void *fake_stack;
+    struct CoroutineStack *from; /* who switched here last */
+#endif
+#ifdef CONFIG_TSAN
+    void *fiber;
+#endif
+#ifdef CONFIG_VALGRIND_H
+    unsigned valgrind_id;
+#endif
+} CoroutineStack;
+
+static __thread CoroutineStack leader;
+static __thread Coroutine *current;
+
+/* Told to ASan: about to leave @from for good (@ending) or not. */
+static inline void NO_ASAN asan_before_switch(CoroutineStack *from, CoroutineStack *to, bool ending)
+{
+#ifdef CONFIG_ASAN
+    to->from = from;
+    __sanitizer_start_switch_fiber(ending ? NULL : &from->fake_stack, to->stack, to->stack_size);
+    if (ending) {
+        from->fake_stack = NULL;
+    }
+#endif
+}
+
+/* Told to ASan: now on the stack of @co. */
+static inline void NO_ASAN asan_after_switch(CoroutineStack *co)
+{
+#ifdef CONFIG_ASAN
+    const void *old_stack;
+    size_t old_size;
+
+    __sanitizer_finish_switch_fiber(co->fake_stack, &old_stack, &old_size);
+    if (!co->from->stack) {
+        co->from->stack = (void *)old_stack;
+        co->from->stack_size = old_size;
+    }
+#endif
+}
+
+static inline void tsan_before_switch(CoroutineStack *from, CoroutineStack *to)
+{
+#ifdef CONFIG_TSAN
+    if (!from->fiber) {
+        from->fiber = __tsan_get_current_fiber();
+    }
+    __tsan_switch_to_fiber(to->fiber, 0);
+#endif
+}
+
+QEMU_NOINLINE Coroutine *qemu_coroutine_self(void)
+{
+    if (!current) {
+        current = &leader.base;
+    }
+    return current;
+}
+
+QEMU_NOINLINE bool qemu_in_coroutine(void)
+{
+    return current && current->caller;
+}
+
+static QEMU_NOINLINE void set_current(Coroutine *co)
+{
+    current = co;
+}
+
+/*
+ * Its frame survives the fake stack that ASan drops when a coroutine ends, so it must not lie
+ * there: NO_ASAN, and state in @from.
+ */
+QEMU_NOINLINE NO_ASAN CoroutineAction qemu_coroutine_switch(Coroutine *from_, Coroutine *to_,
+                                                            CoroutineAction action)
+{
+    CoroutineStack *from = container_of(from_, CoroutineStack, base);
+    CoroutineStack *to = container_of(to_, CoroutineStack, base);
+
+    set_current(to_);
+    to->action = action;
+    asan_before_switch(from, to, action == COROUTINE_TERMINATE);
+    tsan_before_switch(from, to);
+    coroutine_stack_switch(&from->point, &to->point);
+    asan_after_switch(from);
+    return from->action;
+}
+
+static NO_ASAN void coroutine_main(void)
+{
+    CoroutineStack *co = container_of(qemu_coroutine_self(), CoroutineStack, base);
+
+    asan_after_switch(co);
+    for (;;) {
+        co->base.entry(co->base.entry_arg);
+        qemu_coroutine_switch(&co->base, co->base.caller, COROUTINE_TERMINATE);
+    }
+}
+
+/* A mapping of @size bytes above a guard page. The kernel gives memory when it is touched. */
+static void *stack_alloc(size_t size)
+{
+    size_t guard = qemu_real_host_page_size();
+    char *map = mmap(NULL, size + guard, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+
+    if (map == MAP_FAILED || mprotect(map, guard, PROT_NONE) < 0) {
+        fprintf(stderr, "cannot map the stack of a coroutine: %s\n", strerror(errno));
+        abort();
+    }
+    return map + guard;
+}
+
+static void stack_free(void *stack, size_t size)
+{
+    size_t guard = qemu_real_host_page_size();
+
+    munmap((char *)stack - guard, size + guard);
+}
+
+Coroutine *qemu_coroutine_new(void)
+{
+    CoroutineStack *co = g_new0(CoroutineStack, 1);
+
+    co->stack_size = COROUTINE_STACK_SIZE;
+    co->stack = stack_alloc(co->stack_size);
+    coroutine_stack_init(&co->point, co->stack, co->stack_size, coroutine_main);
+#ifdef CONFIG_ASAN
+    __lsan_register_root_region(co->stack, co->stack_size);
+#endif
+#ifdef CONFIG_TSAN
+    co->fiber = __tsan_create_fiber(0);
+#endif
+#ifdef CONFIG_VALGRIND_H
+    co->valgrind_id = VALGRIND_STACK_REGISTER(co->stack, (char *)co->stack + co->stack_size);
+#endif
+    return &co->base;
+}
+
+void qemu_coroutine_delete(Coroutine *co_)
+{
+    CoroutineStack *co = container_of(co_, CoroutineStack, base);
+
+#ifdef CONFIG_ASAN
+    __lsan_unregister_root_region(co->stack, co->stack_size);
+    /* What its last frames poisoned would stay poisoned for the next user of the addresses. */
+    __asan_unpoison_memory_region(co->stack, co->stack_size);
+#endif
+#ifdef CONFIG_TSAN
+    __tsan_destroy_fiber(co->fiber);
+#endif
+#ifdef CONFIG_VALGRIND_H
+    VALGRIND_STACK_DEREGISTER(co->valgrind_id);
+#endif
+    stack_free(co->stack, co->stack_size);
+    g_free(co);
+}
+
+void *qemu_coroutine_stack_base(Coroutine *co)
+{
+    return container_of(co, CoroutineStack, base)->stack;
+}
