@@ -29,12 +29,30 @@ static void clear_source(GSource **source)
 
 static gboolean listener_readable(QIOChannel *ioc, GIOCondition condition, gpointer opaque);
 
-/* Watch socket @i if anybody wants its clients. */
+/* A client waits and is left to wait: told once, until the callback changes again. */
+static gboolean listener_waiting(QIOChannel *ioc, GIOCondition condition, gpointer opaque)
+{
+    g_autoptr(QIONetListener) listener = QIO_NET_LISTENER(object_ref(opaque));
+
+    for (size_t i = 0; i < listener->nsioc; i++) {
+        if (QIO_CHANNEL(listener->sioc[i]) == ioc) {
+            clear_source(&listener->io_source[i]);
+        }
+    }
+    listener->waiting_func(listener, listener->waiting_data);
+    return G_SOURCE_REMOVE;
+}
+
+/* Watch socket @i if anybody wants its clients, or to know of them. */
 static void watch_socket(QIONetListener *listener, size_t i)
 {
-    if (listener->io_func && !listener->retry_source && !listener->io_source[i]) {
+    QIOChannelFunc func = listener->io_func        ? listener_readable
+                          : listener->waiting_func ? listener_waiting
+                                                   : NULL;
+
+    if (func && !listener->retry_source && !listener->io_source[i]) {
         listener->io_source[i] =
-            qio_channel_add_watch_source(QIO_CHANNEL(listener->sioc[i]), G_IO_IN, listener_readable,
+            qio_channel_add_watch_source(QIO_CHANNEL(listener->sioc[i]), G_IO_IN, func,
                                          object_ref(listener), object_unref, listener->io_context);
     }
 }
@@ -205,6 +223,15 @@ void qio_net_listener_set_client_func(QIONetListener *listener, QIONetListenerCl
                                       gpointer data, GDestroyNotify notify)
 {
     qio_net_listener_set_client_func_full(listener, func, data, notify, NULL);
+}
+
+void qio_net_listener_set_waiting_func(QIONetListener *listener, QIONetListenerWaitingFunc func,
+                                       gpointer data)
+{
+    unwatch_all(listener);
+    listener->waiting_func = func;
+    listener->waiting_data = data;
+    watch_all(listener);
 }
 
 typedef struct ClientWait {

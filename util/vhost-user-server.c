@@ -646,6 +646,19 @@ static void vu_accept(QIONetListener *listener, QIOChannelSocket *sioc, gpointer
     vu_server_request_sync(server, qatomic_read(&server->ctx));
 }
 
+#ifdef CONFIG_DEVICE_BACKENDS
+/* Once for each client that has to wait: the backlog's first is told of until it is accepted. */
+static void vu_client_waits(QIONetListener *listener, gpointer opaque)
+{
+    VuServer *server = opaque;
+    g_autofree char *current = vhost_user_server_describe_client(server);
+
+    server->clients_waited++;
+    info_report("%s: another client waits until %s has disconnected", server->name,
+                current ?: "the last one");
+}
+#endif
+
 static void vu_server_listen(VuServer *server)
 {
     qio_net_listener_set_client_func(server->listener, vu_accept, server, NULL);
@@ -693,6 +706,9 @@ bool vhost_user_server_start(VuServer *server, SocketAddress *unix_socket, AioCo
     };
     QTAILQ_INIT(&server->vu_fd_watches);
     qio_net_listener_set_name(listener, "vhost-user-backend-listener");
+#ifdef CONFIG_DEVICE_BACKENDS
+    qio_net_listener_set_waiting_func(listener, vu_client_waits, server);
+#endif
     vu_server_listen(server);
     return true;
 }

@@ -27,6 +27,9 @@ OBJECT_DECLARE_SIMPLE_TYPE(QIONetListener, QIO_NET_LISTENER)
 typedef void (*QIONetListenerClientFunc)(QIONetListener *listener, QIOChannelSocket *sioc,
                                          gpointer data);
 
+/* A client waits in the backlog while there is no client callback. */
+typedef void (*QIONetListenerWaitingFunc)(QIONetListener *listener, gpointer data);
+
 struct QIONetListener {
     Object parent;
 
@@ -41,6 +44,8 @@ struct QIONetListener {
     QIONetListenerClientFunc io_func;
     gpointer io_data;
     GDestroyNotify io_notify;
+    QIONetListenerWaitingFunc waiting_func;
+    gpointer waiting_data;
 };
 
 QIONetListener *qio_net_listener_new(void);
@@ -69,6 +74,14 @@ void qio_net_listener_set_client_func_full(QIONetListener *listener, QIONetListe
 /* The same from the default context. */
 void qio_net_listener_set_client_func(QIONetListener *listener, QIONetListenerClientFunc func,
                                       gpointer data, GDestroyNotify notify);
+
+/*
+ * Call @func(listener, @data) once when a client is found waiting while no client
+ * callback is set; again only after the client callback has been set anew. The client
+ * stays in the backlog. @func NULL stops that.
+ */
+void qio_net_listener_set_waiting_func(QIONetListener *listener, QIONetListenerWaitingFunc func,
+                                       gpointer data);
 
 /*
  * Block until a client comes and return it (object_unref it); the callback, if any, is
