@@ -11,8 +11,8 @@ from .jobs import Job
 DAEMON = 'storage-daemon/qemu-storage-daemon'
 
 
-def _python_tests(top, suite, pattern, build, timeout, weight):
-    """A job for each tests/qtest/<pattern>, against the daemon of @build."""
+def _python_tests(top, suite, build, timeout, weight):
+    """A job for each Python test file of @suite, against the daemon of @build."""
     jobs = []
     daemon = os.environ.get('QSD') or os.path.join(builds.folder(top, build), DAEMON)
     env = {
@@ -21,8 +21,10 @@ def _python_tests(top, suite, pattern, build, timeout, weight):
         'QTEST_CACHE': os.path.join(builds.folder(top, 'release'), 'guest'),
         'PYTHONDONTWRITEBYTECODE': '1',
     }
-    for path in sorted(glob.glob(os.path.join(top, 'tests/qtest', pattern))):
+    for path in sorted(glob.glob(os.path.join(top, 'tests/qtest/test_*.py'))):
         name = os.path.splitext(os.path.basename(path))[0]
+        if name.startswith('test_guest_') != (suite == 'guest'):
+            continue
         jobs.append(Job(f'{suite}/{name}', [sys.executable, os.path.join(top, 'tests/qtest/tap.py'),
                                             path],
                         env=env, timeout=timeout, weight=weight))
@@ -41,13 +43,12 @@ def unit(top):
 
 def proto(top):
     """A scripted client over a socket, and the daemon's own life, under ASan and UBSan."""
-    return [job for pattern in ('test_proto_*.py', 'test_daemon_*.py')
-            for job in _python_tests(top, 'proto', pattern, 'asan', 600, 4)]
+    return _python_tests(top, 'proto', 'asan', 600, 4)
 
 
 def guest(top):
     """Real guests on the daemon as it is shipped."""
-    return _python_tests(top, 'guest', 'test_guest_*.py', 'release', 600, 9)
+    return _python_tests(top, 'guest', 'release', 600, 9)
 
 
 # name -> the builds it needs, what gives its jobs

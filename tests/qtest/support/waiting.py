@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Waiting for a condition, with an end."""
 
+import os
 import time
 
-TIMEOUT = 60.0          # only ever reached when something is broken
+TIMEOUT = float(os.environ.get('QTEST_TIMEOUT', '60'))  # reached only when something is broken
 
 
 def until(condition, what, timeout=TIMEOUT):
