@@ -1,0 +1,739 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sockets from addresses: parsing, descriptors, the rules about UNIX socket files. */
+#include "qemu/osdep.h"
+#include "harness.h"
+#include "qapi/error.h"
+#include "qemu/sockets.h"
+#include "qemu/thread.h"
+
+#include <sys/file.h>
+
+/* ---- text ---- */
+
+typedef struct ParseCase {
+    const char *text;
+    bool valid;
+    InetSocketAddress want;
+} ParseCase;
+
+#define HOST(h, p) .host = (char *)(h), .port = (char *)(p)
+
+static const ParseCase parse_cases[] = {
+    { "127.0.0.1:5000", true, { HOST("127.0.0.1", "5000") } },
+    { "[::1]:5000", true, { HOST("::1", "5000") } },
+    { "[]:5000", true, { HOST("", "5000") } },
+    { ":5000", true, { HOST("", "5000") } },
+    { "localhost:http", true, { HOST("localhost", "http") } },
+    { "h:1,to=9,ipv4,ipv6=off,numeric=on",
+      true,
+      { HOST("h", "1"), .has_to = true, .to = 9, .has_ipv4 = true, .ipv4 = true, .has_ipv6 = true,
+        .has_numeric = true, .numeric = true } },
+    { "h:1,keep-alive,keep-alive-count=5,keep-alive-idle=60,keep-alive-interval=7,mptcp=off",
+      true,
+      { HOST("h", "1"), .has_keep_alive = true, .keep_alive = true, .has_keep_alive_count = true,
+        .keep_alive_count = 5, .has_keep_alive_idle = true, .keep_alive_idle = 60,
+        .has_keep_alive_interval = true, .keep_alive_interval = 7, .has_mptcp = true } },
+    { "h:1,to=65535", true, { HOST("h", "1"), .has_to = true, .to = 65535 } },
+    { "", false },
+    { ":", false },
+    { "127.0.0.1", false },
+    { "127.0.0.1:", false },
+    { "[::1", false },
+    { "[::1]", false },
+    { "[::1]5000", false },
+    { "[::1]:", false },
+    { "::1:5000", false },
+    { "h:1,", false },
+    { "h:1,to", false },
+    { "h:1,to=-1", false },
+    { "h:1,to=65536", false },
+    { "h:1,keep-alive-idle=4294967296", false },
+    { "h:1,ipv4=perhaps", false },
+    { "h:1,ipv", false },
+    { "h:1,ipv44=on", false },
+};
+
+static void assert_same_inet(const InetSocketAddress *a, const InetSocketAddress *b)
+{
+    g_assert_cmpstr(a->host, ==, b->host);
+    g_assert_cmpstr(a->port, ==, b->port);
+#define SAME(member)                                           \
+    do {                                                       \
+        g_assert_cmpint(a->has_##member, ==, b->has_##member); \
+        g_assert_cmpint(a->member, ==, b->member);             \
+    } while (0)
+    SAME(numeric);
+    SAME(to);
+    SAME(ipv4);
+    SAME(ipv6);
+    SAME(keep_alive);
+    SAME(keep_alive_count);
+    SAME(keep_alive_idle);
+    SAME(keep_alive_interval);
+    SAME(mptcp);
+#undef SAME
+}
+
+static void test_inet_parse(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(parse_cases); i++) {
+        const ParseCase *c = &parse_cases[i];
+        g_autoptr(InetSocketAddress) addr = g_new0(InetSocketAddress, 1);
+        Error *err = NULL;
+
+        g_test_message("parsing '%s'", c->text);
+        g_assert_cmpint(inet_parse(addr, c->text, &err), ==, c->valid ? 0 : -1);
+        g_assert_cmpint(err == NULL, ==, c->valid);
+        if (c->valid) {
+            assert_same_inet(addr, &c->want);
+        }
+        error_free(err);
+    }
+}
+
+static void assert_round_trip(const char *text, const char *uri)
+{
+    g_autoptr(SocketAddress) addr = socket_parse(text, &error_abort);
+    g_autofree char *got = socket_uri(addr);
+
+    g_assert_cmpstr(got, ==, uri);
+}
+
+static void test_socket_parse(void)
+{
+    assert_round_trip("unix:/tmp/x", "unix:/tmp/x");
+    assert_round_trip("fd:7", "fd:7");
+    assert_round_trip("vsock:2:99", "vsock:2:99");
+    assert_round_trip("tcp:h:1", "tcp:h:1");
+    assert_round_trip("[::1]:80", "tcp:[::1]:80");
+    for (const char *const *text = (const char *const[]){ "unix:", "fd:", "vsock:3", "tcp:", NULL };
+         *text; text++) {
+        Error *err = NULL;
+
+        g_assert_null(socket_parse(*text, &err));
+        error_free_or_abort(&err);
+    }
+}
+
+static void test_ai_family(void)
+{
+    static const struct {
+        int v4, v6, family; /* -1: not mentioned, or an error */
+    } cases[] = {
+        { -1, -1, PF_UNSPEC }, { 1, -1, PF_INET },  { -1, 1, PF_INET6 },
+        { 0, -1, PF_INET6 },   { -1, 0, PF_INET },  { 1, 0, PF_INET },
+        { 0, 1, PF_INET6 },    { 1, 1, PF_UNSPEC }, { 0, 0, -1 },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        InetSocketAddress addr = { .has_ipv4 = cases[i].v4 >= 0,
+                                   .ipv4 = cases[i].v4 > 0,
+                                   .has_ipv6 = cases[i].v6 >= 0,
+                                   .ipv6 = cases[i].v6 > 0 };
+        Error *err = NULL;
+        int family = inet_ai_family_from_address(&addr, &err);
+
+        if (cases[i].family == -1) {
+            error_free_or_abort(&err);
+        } else {
+            g_assert_null(err);
+            g_assert_cmpint(family, ==, cases[i].family);
+        }
+    }
+}
+
+/* ---- descriptors ---- */
+
+static void test_fd_is_socket(void)
+{
+    int plain = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int sock = qemu_socket(AF_UNIX, SOCK_STREAM, 0);
+
+    errno = ERANGE;
+    g_assert_false(fd_is_socket(-1));
+    g_assert_false(fd_is_socket(plain));
+    g_assert_cmpint(errno, ==, ERANGE);
+    g_assert_true(fd_is_socket(sock));
+    g_assert_cmpint(fcntl(sock, F_GETFD) & FD_CLOEXEC, ==, FD_CLOEXEC);
+    close(plain);
+    close(sock);
+}
+
+static SocketAddress fd_address(const char *str)
+{
+    return (SocketAddress){ .type = SOCKET_ADDRESS_TYPE_FD, .u.fd.str = (char *)str };
+}
+
+static void assert_fd_refused(const char *str, const char *message)
+{
+    SocketAddress addr = fd_address(str);
+    Error *err = NULL;
+
+    g_assert_cmpint(socket_listen(&addr, 1, &err), ==, -1);
+    g_assert_cmpstr(error_get_pretty(err), ==, message);
+    error_free(err);
+    err = NULL;
+    g_assert_cmpint(socket_connect(&addr, &err), ==, -1);
+    g_assert_cmpstr(error_get_pretty(err), ==, message);
+    error_free(err);
+}
+
+static void test_fd_refused(void)
+{
+    int plain = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    g_autofree char *str = g_strdup_printf("%d", plain);
+    g_autofree char *message = g_strdup_printf("File descriptor '%d' is not a socket", plain);
+
+    assert_fd_refused(str, message);
+    assert_fd_refused("999999", "File descriptor '999999' is not a socket");
+    assert_fd_refused("nine", "Unable to parse FD number 'nine'");
+    assert_fd_refused("-1", "Unable to parse FD number '-1'");
+    assert_fd_refused("", "Unable to parse FD number ''");
+    /* A refused descriptor stays the caller's. */
+    g_assert_cmpint(fcntl(plain, F_GETFD), >=, 0);
+    close(plain);
+}
+
+static int bound_unix_socket(const char *path, int type)
+{
+    struct sockaddr_un un = { .sun_family = AF_UNIX };
+    int fd = qemu_socket(AF_UNIX, type, 0);
+
+    g_strlcpy(un.sun_path, path, sizeof(un.sun_path));
+    g_assert_cmpint(bind(fd, (struct sockaddr *)&un, sizeof(un)), ==, 0);
+    return fd;
+}
+
+static bool can_connect(const char *path)
+{
+    int fd = unix_connect(path, NULL);
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+static void listen_on_inherited(bool listening)
+{
+    g_autofree char *path = harness_tmpfile(listening ? "l" : "b");
+    int fd = bound_unix_socket(path, SOCK_STREAM);
+    g_autofree char *str = g_strdup_printf("%d", fd);
+    SocketAddress addr = fd_address(str);
+
+    if (listening) {
+        g_assert_cmpint(listen(fd, 5), ==, 0);
+    }
+    g_assert_cmpint(socket_listen(&addr, 1, &error_abort), ==, fd);
+    g_assert_true(can_connect(path));
+    /* Whoever made the file removes it. */
+    g_assert_cmpint(socket_listen_cleanup(fd, &error_abort), ==, 0);
+    g_assert_cmpint(access(path, F_OK), ==, 0);
+    close(fd);
+}
+
+static void test_fd_bound(void)
+{
+    listen_on_inherited(false);
+}
+
+static void test_fd_listening(void)
+{
+    listen_on_inherited(true);
+}
+
+/* ---- inet ---- */
+
+static SocketAddress inet_address(const char *host, const char *port)
+{
+    SocketAddress addr = { .type = SOCKET_ADDRESS_TYPE_INET };
+
+    addr.u.inet = (InetSocketAddress){
+        .host = (char *)host, .port = (char *)port, .has_numeric = true, .numeric = true
+    };
+    return addr;
+}
+
+static void test_inet_round_trip(void)
+{
+    SocketAddress any = inet_address("127.0.0.1", NULL);
+    int server = socket_listen(&any, 1, &error_abort);
+    g_autoptr(SocketAddress) local = socket_local_address(server, &error_abort);
+    g_autoptr(SocketAddress) remote = NULL;
+    int client, keep = 0;
+    socklen_t len = sizeof(keep);
+
+    g_assert_cmpstr(local->u.inet.host, ==, "127.0.0.1");
+    g_assert_true(local->u.inet.has_ipv4 && local->u.inet.ipv4);
+    g_assert_cmpstr(local->u.inet.port, !=, "0");
+    local->u.inet.has_keep_alive = local->u.inet.keep_alive = true;
+    local->u.inet.has_keep_alive_idle = true;
+    local->u.inet.keep_alive_idle = 77;
+    client = socket_connect(local, &error_abort);
+    remote = socket_remote_address(client, &error_abort);
+    g_assert_cmpstr(remote->u.inet.port, ==, local->u.inet.port);
+    g_assert_cmpint(getsockopt(client, SOL_SOCKET, SO_KEEPALIVE, &keep, &len), ==, 0);
+    g_assert_cmpint(keep, ==, 1);
+    g_assert_cmpint(getsockopt(client, IPPROTO_TCP, TCP_KEEPIDLE, &keep, &len), ==, 0);
+    g_assert_cmpint(keep, ==, 77);
+    close(client);
+    close(server);
+}
+
+static void test_inet_range(void)
+{
+    SocketAddress any = inet_address("127.0.0.1", "0"), range;
+    int first = socket_listen(&any, 1, &error_abort), second;
+    g_autoptr(SocketAddress) local = socket_local_address(first, &error_abort);
+    g_autoptr(SocketAddress) other = NULL;
+    int port = atoi(local->u.inet.port);
+    Error *err = NULL;
+
+    range = inet_address("127.0.0.1", local->u.inet.port);
+    g_assert_cmpint(socket_listen(&range, 1, &err), ==, -1);
+    error_free_or_abort(&err);
+    range.u.inet.has_to = true;
+    range.u.inet.to = MIN(port + 200, 65535);
+    second = socket_listen(&range, 1, &error_abort);
+    other = socket_local_address(second, &error_abort);
+    g_assert_cmpint(atoi(other->u.inet.port), >, port);
+    close(first);
+    close(second);
+}
+
+static void test_inet_refusals(void)
+{
+    SocketAddress addr = inet_address("127.0.0.1", NULL);
+    Error *err = NULL;
+
+    g_assert_cmpint(socket_connect(&addr, &err), ==, -1);
+    g_assert_cmpstr(error_get_pretty(err), ==, "host and/or port not specified");
+    error_free(err);
+    err = NULL;
+    addr = inet_address("not.a.number", "1");
+    g_assert_cmpint(socket_listen(&addr, 1, &err), ==, -1);
+    g_assert_true(g_str_has_prefix(error_get_pretty(err), "address resolution failed for"));
+    error_free(err);
+    err = NULL;
+    addr = inet_address("127.0.0.1", "1");
+    addr.u.inet.has_ipv4 = addr.u.inet.has_ipv6 = true;
+    g_assert_cmpint(socket_listen(&addr, 1, &err), ==, -1);
+    g_assert_cmpstr(error_get_pretty(err), ==, "Cannot disable IPv4 and IPv6 at same time");
+    error_free(err);
+}
+
+/* ---- unix ---- */
+
+static SocketAddress unix_address(const char *path)
+{
+    SocketAddress addr = { .type = SOCKET_ADDRESS_TYPE_UNIX };
+
+    addr.u.q_unix.path = (char *)path;
+    return addr;
+}
+
+static void end_listener(int fd)
+{
+    g_assert_cmpint(socket_listen_cleanup(fd, &error_abort), ==, 0);
+    close(fd);
+}
+
+static void assert_listen_fails(SocketAddress *addr, const char *message)
+{
+    Error *err = NULL;
+
+    g_assert_cmpint(socket_listen(addr, 1, &err), ==, -1);
+    g_assert_cmpstr(error_get_pretty(err), ==, message);
+    error_free(err);
+}
+
+static void test_unix_file(void)
+{
+    g_autofree char *path = harness_tmpfile("s");
+    SocketAddress addr = unix_address(path);
+    int fd = socket_listen(&addr, 1, &error_abort);
+    g_autoptr(SocketAddress) local = socket_local_address(fd, &error_abort);
+
+    g_assert_cmpstr(local->u.q_unix.path, ==, path);
+    g_assert_true(can_connect(path));
+    end_listener(fd);
+    g_assert_cmpint(access(path, F_OK), ==, -1);
+}
+
+static void test_unix_relative_file(void)
+{
+    g_autofree char *cwd = g_get_current_dir();
+    g_autofree char *path = harness_tmpfile("rel");
+    SocketAddress addr = unix_address("rel");
+    int fd;
+
+    g_assert_cmpint(chdir(harness_tmpdir()), ==, 0);
+    fd = socket_listen(&addr, 1, &error_abort);
+    g_assert_cmpint(chdir("/"), ==, 0);
+    g_assert_cmpint(access(path, F_OK), ==, 0);
+    end_listener(fd);
+    g_assert_cmpint(access(path, F_OK), ==, -1);
+    g_assert_cmpint(chdir(cwd), ==, 0);
+}
+
+static void test_unix_foreign_file(void)
+{
+    g_autofree char *path = harness_tmpfile("s");
+    SocketAddress addr = unix_address(path);
+    int fd = socket_listen(&addr, 1, &error_abort);
+    int other;
+
+    g_assert_cmpint(unlink(path), ==, 0);
+    other = bound_unix_socket(path, SOCK_STREAM);
+    end_listener(fd);
+    g_assert_cmpint(access(path, F_OK), ==, 0);
+    close(other);
+}
+
+/* A path of exactly @len bytes in the test's folder. */
+static char *path_of_length(size_t len)
+{
+    g_autofree char *dir = harness_tmpfile("");
+    g_autofree char *fill = g_strnfill(len - strlen(dir), 'x');
+
+    return g_strconcat(dir, fill, NULL);
+}
+
+static void test_unix_long_path(void)
+{
+    g_autofree char *longest = path_of_length(107);
+    g_autofree char *longer = path_of_length(108);
+    g_autofree char *message = g_strdup_printf("UNIX socket path '%s' is too long", longer);
+    SocketAddress addr = unix_address(longest);
+    int fd = socket_listen(&addr, 1, &error_abort);
+    Error *err = NULL;
+
+    g_assert_true(can_connect(longest));
+    end_listener(fd);
+    addr = unix_address(longer);
+    assert_listen_fails(&addr, message);
+    g_assert_cmpint(socket_connect(&addr, &err), ==, -1);
+    g_assert_cmpstr(error_get_pretty(err), ==, message);
+    error_free(err);
+    addr = unix_address("");
+    assert_listen_fails(&addr, "UNIX socket path is empty");
+}
+
+static void assert_path_in_use(const char *path)
+{
+    SocketAddress addr = unix_address(path);
+    g_autofree char *message =
+        g_strdup_printf("Failed to bind socket to '%s': Address already in use", path);
+    struct stat before, after;
+
+    g_assert_cmpint(lstat(path, &before), ==, 0);
+    assert_listen_fails(&addr, message);
+    g_assert_cmpint(lstat(path, &after), ==, 0);
+    g_assert_cmpint(before.st_ino, ==, after.st_ino);
+}
+
+static void test_unix_live_path(void)
+{
+    g_autofree char *path = harness_tmpfile("s");
+    int fd = bound_unix_socket(path, SOCK_STREAM);
+
+    /* Bound but not yet listening: another process may be just starting. */
+    assert_path_in_use(path);
+    g_assert_cmpint(listen(fd, 1), ==, 0);
+    assert_path_in_use(path);
+    /* The living listener must not have been bothered by a connection. */
+    g_assert_cmpint(fcntl(fd, F_SETFL, O_NONBLOCK), ==, 0);
+    g_assert_cmpint(qemu_accept(fd, NULL, NULL), ==, -1);
+    g_assert_cmpint(errno, ==, EAGAIN);
+    close(fd);
+    g_assert_cmpint(unlink(path), ==, 0);
+    fd = bound_unix_socket(path, SOCK_DGRAM);
+    assert_path_in_use(path);
+    close(fd);
+}
+
+static void test_unix_stale_path(void)
+{
+    g_autofree char *path = harness_tmpfile("s");
+    SocketAddress addr = unix_address(path);
+    int fd = bound_unix_socket(path, SOCK_STREAM);
+
+    g_assert_cmpint(listen(fd, 1), ==, 0);
+    close(fd);
+    fd = socket_listen(&addr, 1, &error_abort);
+    g_assert_true(can_connect(path));
+    end_listener(fd);
+}
+
+static void test_unix_other_file(void)
+{
+    g_autofree char *path = harness_tmpfile("f");
+    g_autofree char *link = harness_tmpfile("l");
+    g_autofree char *message =
+        g_strdup_printf("Failed to bind socket to '%s': the path exists and is not a socket", path);
+    g_autofree char *link_message =
+        g_strdup_printf("Failed to bind socket to '%s': the path exists and is not a socket", link);
+    SocketAddress addr = unix_address(path);
+
+    g_assert_true(g_file_set_contents(path, "precious", -1, NULL));
+    assert_listen_fails(&addr, message);
+    g_assert_cmpint(symlink("nowhere", link), ==, 0);
+    addr = unix_address(link);
+    assert_listen_fails(&addr, link_message);
+    g_assert_cmpint(access(path, F_OK), ==, 0);
+}
+
+typedef struct Racer {
+    QemuThread thread;
+    const char *path;
+    int *start;
+    int fd;
+} Racer;
+
+static void *racer_run(void *opaque)
+{
+    Racer *racer = opaque;
+    SocketAddress addr = unix_address(racer->path);
+
+    while (!qatomic_read(racer->start)) {
+        continue;
+    }
+    racer->fd = socket_listen(&addr, 1, NULL);
+    return NULL;
+}
+
+static void test_unix_race(void)
+{
+    g_autofree char *path = harness_tmpfile("race");
+
+    for (unsigned round = 0; round < 200; round++) {
+        Racer racers[3];
+        int start = 0, winners = 0;
+
+        close(bound_unix_socket(path, SOCK_STREAM));
+        for (size_t i = 0; i < ARRAY_SIZE(racers); i++) {
+            racers[i] = (Racer){ .path = path, .start = &start };
+            qemu_thread_create(&racers[i].thread, "racer", racer_run, &racers[i],
+                               QEMU_THREAD_JOINABLE);
+        }
+        qatomic_set(&start, 1);
+        for (size_t i = 0; i < ARRAY_SIZE(racers); i++) {
+            qemu_thread_join(&racers[i].thread);
+            winners += racers[i].fd >= 0;
+        }
+        g_assert_cmpint(winners, ==, 1);
+        g_assert_true(can_connect(path));
+        for (size_t i = 0; i < ARRAY_SIZE(racers); i++) {
+            if (racers[i].fd >= 0) {
+                end_listener(racers[i].fd);
+            }
+        }
+    }
+}
+
+static void test_unix_locked_directory(void)
+{
+    g_autofree char *path = harness_tmpfile("s");
+    SocketAddress addr = unix_address(path);
+    int lock = open(harness_tmpdir(), O_RDONLY | O_CLOEXEC);
+    int fd;
+
+    /* Somebody else's lock may delay us, not stop us. */
+    g_assert_cmpint(flock(lock, LOCK_EX), ==, 0);
+    close(bound_unix_socket(path, SOCK_STREAM));
+    fd = socket_listen(&addr, 1, &error_abort);
+    g_assert_true(can_connect(path));
+    end_listener(fd);
+    close(lock);
+}
+
+static mode_t mode_of(const char *path)
+{
+    struct stat st;
+
+    g_assert_cmpint(lstat(path, &st), ==, 0);
+    return st.st_mode & 07777;
+}
+
+static void test_unix_mode(void)
+{
+    static const char *const modes[] = { "0600", "660", "777", "0", "0640" };
+    g_autofree char *path = harness_tmpfile("s");
+    SocketAddress addr = unix_address(path);
+    mode_t mask = umask(027);
+
+    for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+        int fd;
+
+        addr.u.q_unix.mode = (char *)modes[i];
+        fd = socket_listen(&addr, 1, &error_abort);
+        g_assert_cmpint(mode_of(path), ==, strtoul(modes[i], NULL, 8));
+        end_listener(fd);
+    }
+    addr.u.q_unix.mode = NULL;
+    end_listener(socket_listen(&addr, 1, &error_abort));
+    umask(mask);
+
+    addr.u.q_unix.mode = (char *)"0888";
+    assert_listen_fails(&addr,
+                        "Parameter 'mode' expects an octal number from 0 to 777, not '0888'");
+    addr.u.q_unix.mode = (char *)"4755";
+    assert_listen_fails(&addr,
+                        "Parameter 'mode' expects an octal number from 0 to 777, not '4755'");
+    g_assert_cmpint(access(path, F_OK), ==, -1);
+}
+
+static void test_unix_group(void)
+{
+    g_autofree char *path = harness_tmpfile("s");
+    g_autofree char *group = g_strdup_printf("%d", getegid());
+    SocketAddress addr = unix_address(path);
+    struct stat st;
+    int fd;
+
+    addr.u.q_unix.group = group;
+    fd = socket_listen(&addr, 1, &error_abort);
+    g_assert_cmpint(lstat(path, &st), ==, 0);
+    g_assert_cmpint(st.st_gid, ==, getegid());
+    g_assert_cmpint(mode_of(path), ==, 0660);
+    end_listener(fd);
+
+    addr.u.q_unix.group = (char *)"no-such-group";
+    assert_listen_fails(&addr, "Group 'no-such-group' is not known");
+    g_assert_cmpint(access(path, F_OK), ==, -1);
+}
+
+static void watch_modes_run(const char *path, int *stop, mode_t *seen)
+{
+    struct stat st;
+
+    while (!qatomic_read(stop)) {
+        if (lstat(path, &st) == 0) {
+            *seen |= st.st_mode & 07777;
+        }
+    }
+}
+
+typedef struct ModeWatcher {
+    const char *path;
+    int stop;
+    mode_t seen;
+} ModeWatcher;
+
+static void *mode_watcher_run(void *opaque)
+{
+    ModeWatcher *watcher = opaque;
+
+    watch_modes_run(watcher->path, &watcher->stop, &watcher->seen);
+    return NULL;
+}
+
+static void test_unix_mode_window(void)
+{
+    g_autofree char *path = harness_tmpfile("s");
+    ModeWatcher watcher = { .path = path };
+    SocketAddress addr = unix_address(path);
+    mode_t mask = umask(0);
+    QemuThread thread;
+
+    addr.u.q_unix.mode = (char *)"0600";
+    qemu_thread_create(&thread, "watcher", mode_watcher_run, &watcher, QEMU_THREAD_JOINABLE);
+    for (unsigned i = 0; i < 2000; i++) {
+        end_listener(socket_listen(&addr, 1, &error_abort));
+    }
+    qatomic_set(&watcher.stop, 1);
+    qemu_thread_join(&thread);
+    umask(mask);
+    g_assert_cmpint(watcher.seen & 0177, ==, 0);
+}
+
+static void abstract_round_trip(bool tight)
+{
+    g_autofree char *name = g_strdup_printf("unit-%d-%p", getpid(), &tight);
+    SocketAddress addr = unix_address(name), other;
+    g_autoptr(SocketAddress) local = NULL;
+    int fd, client;
+
+    addr.u.q_unix.has_abstract = addr.u.q_unix.abstract = true;
+    addr.u.q_unix.has_tight = true;
+    addr.u.q_unix.tight = tight;
+    fd = socket_listen(&addr, 1, &error_abort);
+    client = socket_connect(&addr, &error_abort);
+    local = socket_local_address(fd, &error_abort);
+    g_assert_true(local->u.q_unix.abstract);
+    g_assert_cmpint(local->u.q_unix.tight, ==, tight);
+    g_assert_cmpstr(local->u.q_unix.path, ==, name);
+
+    other = addr;
+    other.u.q_unix.tight = !tight;
+    g_assert_cmpint(socket_connect(&other, NULL), ==, -1);
+    close(client);
+    end_listener(fd);
+}
+
+static void test_unix_abstract(void)
+{
+    SocketAddress addr = unix_address("name");
+
+    abstract_round_trip(true);
+    abstract_round_trip(false);
+    addr.u.q_unix.has_abstract = addr.u.q_unix.abstract = true;
+    addr.u.q_unix.mode = (char *)"600";
+    assert_listen_fails(&addr, "An abstract UNIX socket has no mode and no group");
+}
+
+static void test_unix_no_listener(void)
+{
+    g_autofree char *path = harness_tmpfile("none");
+    g_autofree char *message =
+        g_strdup_printf("Failed to connect to '%s': No such file or directory", path);
+    Error *err = NULL;
+
+    g_assert_cmpint(unix_connect(path, &err), ==, -1);
+    g_assert_cmpstr(error_get_pretty(err), ==, message);
+    error_free(err);
+}
+
+static void test_flatten(void)
+{
+    UnixSocketAddress un = { .path = (char *)"/p", .has_tight = true };
+    UnixSocketAddressWrapper wrapper = { .data = &un };
+    SocketAddressLegacy legacy = { .type = SOCKET_ADDRESS_TYPE_UNIX, .u.q_unix = wrapper };
+    g_autoptr(SocketAddress) addr = socket_address_flatten(&legacy);
+
+    g_assert_cmpint(addr->type, ==, SOCKET_ADDRESS_TYPE_UNIX);
+    g_assert_cmpstr(addr->u.q_unix.path, ==, "/p");
+    g_assert_true(addr->u.q_unix.has_tight);
+    g_assert_null(socket_address_flatten(NULL));
+}
+
+int main(int argc, char **argv)
+{
+    harness_init(&argc, &argv);
+    harness_add("/sockets/inet_text_is_parsed_or_refused", test_inet_parse);
+    harness_add("/sockets/every_family_has_a_text_form", test_socket_parse);
+    harness_add("/sockets/families_follow_from_ipv4_and_ipv6", test_ai_family);
+    harness_add("/sockets/legacy_addresses_are_flattened", test_flatten);
+    harness_add("/sockets/only_open_sockets_are_sockets", test_fd_is_socket);
+    harness_add("/sockets/fd/what_is_no_socket_is_refused_by_name", test_fd_refused);
+    harness_add("/sockets/fd/bound_socket_is_made_to_listen", test_fd_bound);
+    harness_add("/sockets/fd/listening_socket_may_listen_again", test_fd_listening);
+    harness_add("/sockets/inet/client_meets_server_with_keep_alive", test_inet_round_trip);
+    harness_add("/sockets/inet/taken_port_moves_on_within_the_range", test_inet_range);
+    harness_add("/sockets/inet/impossible_addresses_are_refused", test_inet_refusals);
+    harness_add("/sockets/unix/file_goes_with_its_listener", test_unix_file);
+    harness_add("/sockets/unix/file_goes_after_the_directory_changed", test_unix_relative_file);
+    harness_add("/sockets/unix/file_of_somebody_else_stays", test_unix_foreign_file);
+    harness_add("/sockets/unix/path_of_108_bytes_is_too_long", test_unix_long_path);
+    harness_add("/sockets/unix/living_socket_is_not_replaced", test_unix_live_path);
+    harness_add("/sockets/unix/stale_socket_is_replaced", test_unix_stale_path);
+    harness_add("/sockets/unix/file_that_is_no_socket_is_not_replaced", test_unix_other_file);
+    harness_add("/sockets/unix/one_of_several_replacers_wins", test_unix_race);
+    harness_add("/sockets/unix/locked_directory_does_not_stop_us", test_unix_locked_directory);
+    harness_add("/sockets/unix/mode_is_exact_whatever_the_umask", test_unix_mode);
+    harness_add("/sockets/unix/group_is_set_and_checked", test_unix_group);
+    harness_add("/sockets/unix/file_is_never_more_open_than_its_mode", test_unix_mode_window);
+    harness_add("/sockets/unix/abstract_names_are_tight_or_padded", test_unix_abstract);
+    harness_add("/sockets/unix/missing_listener_is_named", test_unix_no_listener);
+    return harness_run();
+}
