@@ -15,7 +15,6 @@ static FILE *log_file;
 const QEMULogItem qemu_log_items[] = {
     { LOG_GUEST_ERROR, "guest_errors", "log when a guest or a client does something invalid" },
     { LOG_UNIMP, "unimp", "log requests for what does not exist here" },
-    { LOG_TRACE, "trace", "print trace events into the log" },
     { 0, NULL, NULL },
 };
 
@@ -137,8 +136,7 @@ static int item_mask(const char *name)
         }
         all |= item->mask;
     }
-    /* Trace events are chosen one by one. */
-    return g_str_equal(name, "all") ? all & ~LOG_TRACE : 0;
+    return g_str_equal(name, "all") ? all : 0;
 }
 
 int qemu_str_to_log_mask(const char *str)

@@ -18,6 +18,7 @@
 #include "qemu/osdep.h"
 #include "qemu/coroutine_int.h"
 #include "block/aio.h"
+#include "trace.h"
 
 struct CoMutexWaiter {
     Coroutine *co;
@@ -78,6 +79,7 @@ static void coroutine_fn co_mutex_lock_slow(CoMutex *mutex, Coroutine *self)
         seen = was;
     }
     if (seen != CO_MUTEX_FREE) {
+        trace_qemu_co_mutex_lock_wait(mutex, self);
         qemu_coroutine_yield();
     }
 }
@@ -132,6 +134,7 @@ void coroutine_fn qemu_co_mutex_unlock(CoMutex *mutex)
     }
     next = mutex->queue;
     mutex->queue = next->next;
+    trace_qemu_co_mutex_unlock_handoff(mutex, self, next->co);
     /* From here on the mutex is the other's. */
     aio_co_wake(next->co);
 }

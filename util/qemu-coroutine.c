@@ -14,6 +14,7 @@
 #include "qemu/notify.h"
 #include "qemu/thread.h"
 #include "block/aio.h"
+#include "trace.h"
 
 typedef QSLIST_HEAD(, Coroutine) CoroutineList;
 
@@ -203,6 +204,7 @@ static void check_enterable(Coroutine *co)
 /* It has ended and nobody knows it any more. */
 static void coroutine_end(Coroutine *co)
 {
+    trace_qemu_coroutine_terminate(co);
     assert(co->locks_held == 0);
     co->caller = NULL;
     qatomic_set(&co->ctx, NULL);
@@ -225,6 +227,7 @@ void qemu_aio_coroutine_enter(AioContext *ctx, Coroutine *co)
         /* For aio_co_wake() in other threads, which got to know @co by an atomic operation. */
         qatomic_store_release(&co->ctx, ctx);
 
+        trace_qemu_aio_coroutine_enter(ctx, self, co, co->entry_arg);
         action = qemu_coroutine_switch(self, co, COROUTINE_ENTER);
 
         /*
@@ -262,6 +265,7 @@ void coroutine_fn qemu_coroutine_yield(void)
         abort();
     }
     self->caller = NULL;
+    trace_qemu_coroutine_yield(self, to);
     qemu_coroutine_switch(self, to, COROUTINE_YIELD);
 }
 

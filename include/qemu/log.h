@@ -10,7 +10,6 @@
 /* Kinds of lines; QEMU's values for those that exist here. */
 #define LOG_UNIMP       (1 << 10)
 #define LOG_GUEST_ERROR (1 << 11)
-#define LOG_TRACE       (1 << 15)
 
 extern int qemu_loglevel;
 

@@ -188,8 +188,9 @@ static void test_a_hundred_thousand_switches(void)
     Coroutine *co = qemu_coroutine_create(yield_often, &left);
     int entered = 0;
 
-    for (; left > 0; entered++) {
+    while (qatomic_read(&left) > 0) {
         qemu_coroutine_enter(co);
+        entered++;
     }
     g_assert_cmpint(entered, ==, 100000);
     qemu_coroutine_enter(co);
@@ -330,7 +331,7 @@ static void perf_yield(void)
     Coroutine *co = qemu_coroutine_create(yield_often, &left);
 
     g_test_timer_start();
-    while (left > 0) {
+    while (qatomic_read(&left) > 0) {
         qemu_coroutine_enter(co);
     }
     g_test_message("enter and yield: %.1f ns", g_test_timer_elapsed() * 1e9 / n);
