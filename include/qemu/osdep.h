@@ -43,6 +43,12 @@
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <arpa/inet.h>
+#include <netdb.h>
 #include <sys/wait.h>
 #include <glib.h>
 #include <glib/gstdio.h>
