@@ -214,14 +214,16 @@ struct VuVirtq {
     uint16_t used_idx;         /* the next used entry to fill */
     uint16_t signalled_used;   /* used index at the last decision about a notification */
     bool signalled_used_valid;
-    bool notification; /* the device wants kicks */
-    bool event_idx;    /* negotiated, cached for the hot path */
+    uint16_t armed_idx; /* the guest kicks when its index passes this; EVENT_IDX only */
+    bool armed;         /* armed_idx was published */
+    bool notification;  /* the device wants kicks */
+    bool event_idx;     /* negotiated, cached for the hot path */
     bool indirect;
     bool notify_on_empty;
-    bool broken;   /* the guest broke the ring; nothing is popped until the next start */
-    bool unmapped; /* the memory map no longer holds the ring */
-    unsigned int
-        inuse; /* elements popped, not yet flushed; others may read it by vu_queue_inuse() */
+    bool broken;        /* the guest broke the ring; nothing is popped until the next start */
+    bool unmapped;      /* the memory map no longer holds the ring */
+    unsigned int inuse; /* elements popped, not yet flushed; elsewhere: vu_queue_inuse() */
+    int kick_fd;
     int call_fd;
     int err_fd;
     bool call_is_eventfd;
@@ -231,10 +233,13 @@ struct VuVirtq {
     const struct VirtqOps *ops; /* the layout of the ring */
     struct VirtqSlot *slots;    /* vring.num entries, by head descriptor */
     uint16_t *popped;           /* vring.num heads, by available index modulo vring.num */
-    struct VuMapUse *use;       /* memory that new elements are popped with */
-    struct VuMapUse *ring_use;  /* memory that the ring itself lies in */
-    struct VuLog *log;          /* dirty log, or NULL */
-    bool log_buffers;           /* VHOST_F_LOG_ALL is on */
+    uint16_t *bad;              /* heads of malformed chains that wait for the next flush */
+    unsigned int nbad;
+    unsigned int filled;       /* entries filled, not yet flushed */
+    struct VuMapUse *use;      /* memory that new elements are popped with */
+    struct VuMapUse *ring_use; /* memory that the ring itself lies in */
+    struct VuLog *log;         /* dirty log, or NULL */
+    bool log_buffers;          /* VHOST_F_LOG_ALL is on */
     VuQueueStats stats;
 
     /* Control context. */
@@ -243,11 +248,10 @@ struct VuVirtq {
     uint32_t base;               /* SET_VRING_BASE */
     struct vhost_vring_addr vra; /* SET_VRING_ADDR, as it came */
     bool have_addr;
-    bool look;    /* look at the ring once the current message is answered */
-    bool watched; /* kick_fd has a watch */
-    int kick_fd;
+    bool look;                   /* look at the ring once the current message is answered */
+    bool watched;                /* kick_fd has a watch; atomic */
     vu_queue_handler_cb handler; /* atomic */
-};
+} __attribute__((aligned(64)));
 
 struct VuDev {
     /* Constant while the device lives. */

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One walker for descriptor chains, direct and indirect, of every layout.
+ *
+ * Each descriptor is copied to private memory by two single loads, then decoded, then checked; the
+ * shared copy is not looked at again. A chain of direct descriptors is no longer than the ring, an
+ * indirect table is left at its end or after as many steps as it has entries, so no chain loops.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+#include "virtq-internal.h"
+
+#define DESC_SIZE sizeof(VirtqWireDesc)
+
+/* Indirect tables need not be aligned. */
+typedef uint64_t __attribute__((aligned(1), may_alias)) LooseU64;
+
+static void read_wire(const void *shared, VirtqWireDesc *wire)
+{
+    const volatile LooseU64 *p = shared;
+
+    wire->word[0] = p[0];
+    wire->word[1] = p[1];
+}
+
+void chain_begin(ChainWalk *w, const VuVirtq *vq, const VuMemMap *map, unsigned int head)
+{
+    *w = (ChainWalk){ .vq = vq, .map = map, .more = true, .next = head, .left = vq->vring.num };
+}
+
+/* A table entry that lies across the border of two regions is put together from its parts. */
+static int read_scattered(ChainWalk *w, uint64_t gpa, VirtqWireDesc *wire)
+{
+    uint8_t *to = (uint8_t *)wire;
+    size_t left = DESC_SIZE;
+
+    while (left > 0) {
+        uint64_t len = left;
+        const volatile uint8_t *from = vu_map_gpa(w->map, gpa, &len, &w->hint);
+
+        if (!from) {
+            return -EFAULT;
+        }
+        for (uint64_t i = 0; i < len; i++) {
+            *to++ = from[i];
+        }
+        gpa += len;
+        left -= len;
+    }
+    return 0;
+}
+
+/* Make the window begin at entry @index. Its length may be 0: the entry is scattered. */
+static int move_window(ChainWalk *w, unsigned int index)
+{
+    uint64_t len = (uint64_t)(w->table_num - index) * DESC_SIZE;
+
+    w->window = vu_map_gpa(w->map, w->table + (uint64_t)index * DESC_SIZE, &len, &w->hint);
+    if (!w->window) {
+        return -EFAULT;
+    }
+    w->window_first = index;
+    w->window_num = len / DESC_SIZE;
+    return 0;
+}
+
+static int read_table(ChainWalk *w, unsigned int index, VirtqWireDesc *wire)
+{
+    /* Below window_first this wraps and is too large as well. */
+    if (index - w->window_first >= w->window_num) {
+        int rc = move_window(w, index);
+
+        if (rc < 0) {
+            return rc;
+        }
+        if (w->window_num == 0) {
+            return read_scattered(w, w->table + (uint64_t)index * DESC_SIZE, wire);
+        }
+    }
+    read_wire(w->window + (size_t)(index - w->window_first) * DESC_SIZE, wire);
+    return 0;
+}
+
+static int read_next(ChainWalk *w, VirtqRawDesc *raw)
+{
+    unsigned int index = w->next;
+    VirtqWireDesc wire;
+
+    if (w->left-- == 0) {
+        return -ELOOP;
+    }
+    if (w->in_table) {
+        int rc = index < w->table_num ? read_table(w, index, &wire) : -ERANGE;
+
+        if (rc < 0) {
+            return rc;
+        }
+    } else if (index < w->vq->vring.num) {
+        read_wire(&w->vq->vring.desc[index], &wire);
+    } else {
+        return -ERANGE;
+    }
+    w->vq->ops->decode(&wire, index, raw);
+    w->more = raw->more;
+    w->next = raw->next;
+    return 0;
+}
+
+/* The rest of the chain lies in the table that @raw points to. */
+static int enter_table(ChainWalk *w, const VirtqRawDesc *raw)
+{
+    uint32_t len = raw->desc.len;
+    uint64_t end;
+
+    if (!w->vq->indirect || w->in_table || raw->more || len == 0 || len % DESC_SIZE ||
+        __builtin_add_overflow(raw->desc.addr, len, &end)) {
+        return -EINVAL;
+    }
+    w->in_table = true;
+    w->table = raw->desc.addr;
+    w->table_num = len / DESC_SIZE;
+    w->left = w->table_num < VIRTQUEUE_MAX_SIZE ? w->table_num : VIRTQUEUE_MAX_SIZE;
+    w->window_num = 0;
+    w->next = 0;
+    w->more = true;
+    return 0;
+}
+
+int chain_next(ChainWalk *w, VirtqDesc *d)
+{
+    VirtqRawDesc raw;
+    int rc;
+
+    if (!w->more) {
+        return 0;
+    }
+    rc = read_next(w, &raw);
+    if (rc == 0 && raw.table) {
+        rc = enter_table(w, &raw);
+        if (rc == 0) {
+            rc = read_next(w, &raw);
+        }
+        if (rc == 0 && raw.table) {
+            rc = -EINVAL;
+        }
+    }
+    if (rc < 0) {
+        w->more = false;
+        return rc;
+    }
+    *d = raw.desc;
+    return 1;
+}
+
+/* Cut one buffer into pieces that are contiguous for us. */
+static int add_pieces(VirtqPieces *p, const VuMemMap *map, const VuRegion **hint,
+                      const VirtqDesc *d)
+{
+    uint64_t gpa = d->addr;
+    uint64_t left = d->len;
+    uint64_t end;
+
+    if (__builtin_add_overflow(gpa, left, &end)) {
+        return -EFAULT;
+    }
+    while (left > 0) {
+        uint64_t len = left;
+        void *hva = vu_map_gpa(map, gpa, &len, hint);
+
+        if (!hva) {
+            return -EFAULT;
+        }
+        if (p->n == VIRTQUEUE_MAX_SIZE) {
+            return -E2BIG;
+        }
+        p->piece[p->n++] = (VirtqPiece){ hva, gpa, len };
+        gpa += len;
+        left -= len;
+    }
+    return 0;
+}
+
+int chain_collect(const VuVirtq *vq, const VuMemMap *map, unsigned int head, VirtqPieces *p)
+{
+    const VuRegion *hint = NULL;
+    bool writing = false;
+    ChainWalk w;
+    VirtqDesc d;
+    int rc;
+
+    p->n = 0;
+    p->out = 0;
+    chain_begin(&w, vq, map, head);
+    while ((rc = chain_next(&w, &d)) > 0) {
+        if (writing && !d.write) {
+            return -EINVAL;
+        }
+        writing = d.write;
+        rc = add_pieces(p, map, &hint, &d);
+        if (rc < 0) {
+            return rc;
+        }
+        if (!writing) {
+            p->out = p->n;
+        }
+    }
+    return rc;
+}

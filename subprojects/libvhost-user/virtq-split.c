@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The split layout: descriptor table, available ring, used ring (virtio 1.2, section 2.7).
+ *
+ * Indices run freely through 16 bits; a position is the index modulo the ring's size, a power of
+ * two. Fields are little-endian, as modern devices have them.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <linux/virtio_config.h>
+
+#include "virtq-internal.h"
+
+static unsigned int position(const VuVirtq *vq, uint16_t idx)
+{
+    return idx & (vq->vring.num - 1);
+}
+
+/* ---- The event indices lie behind the rings ---- */
+
+static uint16_t *used_event(const VuVirtq *vq)
+{
+    return (uint16_t *)&vq->vring.avail->ring[vq->vring.num];
+}
+
+static uint16_t *avail_event(const VuVirtq *vq)
+{
+    return (uint16_t *)&vq->vring.used->ring[vq->vring.num];
+}
+
+static size_t avail_size(unsigned int num, bool event_idx)
+{
+    return sizeof(struct vring_avail) + num * sizeof(uint16_t) + (event_idx ? sizeof(uint16_t) : 0);
+}
+
+static size_t used_size(unsigned int num, bool event_idx)
+{
+    return sizeof(struct vring_used) + num * sizeof(struct vring_used_elem) +
+           (event_idx ? sizeof(uint16_t) : 0);
+}
+
+static bool aligned(const void *p, uintptr_t alignment)
+{
+    return p && ((uintptr_t)p & (alignment - 1)) == 0;
+}
+
+static bool split_map(const VuVirtq *vq, const VuMemMap *map, bool event_idx, VuRing *ret_ring)
+{
+    const struct vhost_vring_addr *a = &vq->vra;
+    unsigned int num = vq->num;
+    VuRing ring = {
+        .num = num,
+        .desc = vu_map_uaddr(map, a->desc_user_addr, num * sizeof(struct vring_desc)),
+        .avail = vu_map_uaddr(map, a->avail_user_addr, avail_size(num, event_idx)),
+        .used = vu_map_uaddr(map, a->used_user_addr, used_size(num, event_idx)),
+        .log_guest_addr = a->log_guest_addr,
+        .flags = a->flags,
+    };
+
+    if (!aligned(ring.desc, VRING_DESC_ALIGN_SIZE) ||
+        !aligned(ring.avail, VRING_AVAIL_ALIGN_SIZE) ||
+        !aligned(ring.used, VRING_USED_ALIGN_SIZE)) {
+        return false;
+    }
+    *ret_ring = ring;
+    return true;
+}
+
+static void split_start(VuDev *dev, VuVirtq *vq, bool in_order)
+{
+    vq->used_idx = le16toh(__atomic_load_n(&vq->vring.used->idx, __ATOMIC_RELAXED));
+    vq->last_avail_idx = in_order ? vq->used_idx : (uint16_t)vq->base;
+    vq->shadow_avail_idx = vq->last_avail_idx;
+}
+
+static uint32_t split_base(const VuVirtq *vq)
+{
+    return vq->last_avail_idx;
+}
+
+static bool split_base_ok(uint32_t base)
+{
+    return base <= UINT16_MAX;
+}
+
+/* ---- Available ---- */
+
+static int split_refresh(VuVirtq *vq)
+{
+    uint16_t idx = le16toh(__atomic_load_n(&vq->vring.avail->idx, __ATOMIC_ACQUIRE));
+
+    /* More than the ring can hold: the guest jumped, or went back. */
+    if ((uint16_t)(idx - vq->last_avail_idx) > vq->vring.num) {
+        return -ERANGE;
+    }
+    vq->shadow_avail_idx = idx;
+    return 0;
+}
+
+static int split_peek(VuVirtq *vq, unsigned int ahead, unsigned int *ret_head)
+{
+    uint16_t idx = vq->last_avail_idx + ahead;
+    uint16_t head;
+
+    if (ahead >= (uint16_t)(vq->shadow_avail_idx - vq->last_avail_idx)) {
+        int rc = split_refresh(vq);
+
+        if (rc < 0) {
+            return rc;
+        }
+        if (ahead >= (uint16_t)(vq->shadow_avail_idx - vq->last_avail_idx)) {
+            return 0;
+        }
+    }
+    head = le16toh(__atomic_load_n(&vq->vring.avail->ring[position(vq, idx)], __ATOMIC_RELAXED));
+    if (head >= vq->vring.num) {
+        return -EINVAL;
+    }
+    *ret_head = head;
+    return 1;
+}
+
+static void split_advance(VuVirtq *vq, unsigned int head)
+{
+    vq->popped[position(vq, vq->last_avail_idx)] = head;
+    vq->last_avail_idx++;
+}
+
+static void split_retreat(VuVirtq *vq, unsigned int num)
+{
+    vq->last_avail_idx -= num;
+}
+
+static unsigned int split_taken(const VuVirtq *vq, unsigned int back)
+{
+    return vq->popped[position(vq, vq->last_avail_idx - back)];
+}
+
+static void split_decode(const VirtqWireDesc *wire, unsigned int index, VirtqRawDesc *raw)
+{
+    uint64_t tail = le64toh(wire->word[1]);
+    uint16_t flags = tail >> 32;
+
+    raw->desc.addr = le64toh(wire->word[0]);
+    raw->desc.len = (uint32_t)tail;
+    raw->desc.write = flags & VRING_DESC_F_WRITE;
+    raw->table = flags & VRING_DESC_F_INDIRECT;
+    raw->more = flags & VRING_DESC_F_NEXT;
+    raw->next = tail >> 48;
+}
+
+/* ---- Used ---- */
+
+static void log_used(const VuVirtq *vq, size_t offset, size_t len)
+{
+    if (VU_UNLIKELY(vq->log) && (vq->vring.flags & (1u << VHOST_VRING_F_LOG))) {
+        vu_log_range(vq->log, vq->vring.log_guest_addr + offset, len);
+    }
+}
+
+static void split_fill(VuVirtq *vq, unsigned int head, uint32_t len, unsigned int idx)
+{
+    unsigned int at = position(vq, vq->used_idx + idx);
+    struct vring_used_elem *e = &vq->vring.used->ring[at];
+
+    e->id = htole32(head);
+    e->len = htole32(len);
+    log_used(vq, offsetof(struct vring_used, ring) + at * sizeof(*e), sizeof(*e));
+}
+
+static void split_flush(VuVirtq *vq, unsigned int num)
+{
+    uint16_t new = vq->used_idx + num;
+
+    __atomic_store_n(&vq->vring.used->idx, htole16(new), __ATOMIC_RELEASE);
+    log_used(vq, offsetof(struct vring_used, idx), sizeof(vq->vring.used->idx));
+    vq->used_idx = new;
+    /* Once round the ring since the last decision: the comparison would be ambiguous. */
+    if (VU_UNLIKELY((uint16_t)(new - vq->signalled_used) < num)) {
+        vq->signalled_used_valid = false;
+    }
+}
+
+/* ---- Notifications ---- */
+
+/* Did the used index pass @event while it went from @old to @new? */
+static bool passed(uint16_t event, uint16_t new, uint16_t old)
+{
+    return (uint16_t)(new - event - 1) < (uint16_t)(new - old);
+}
+
+static bool split_should_notify(VuVirtq *vq)
+{
+    uint16_t old = vq->signalled_used;
+    bool valid = vq->signalled_used_valid;
+
+    /* The guest must see the used index before we see its wish. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!vq->event_idx) {
+        uint16_t flags = le16toh(__atomic_load_n(&vq->vring.avail->flags, __ATOMIC_RELAXED));
+
+        return !(flags & VRING_AVAIL_F_NO_INTERRUPT);
+    }
+    vq->signalled_used = vq->used_idx;
+    vq->signalled_used_valid = true;
+    return !valid ||
+           passed(le16toh(__atomic_load_n(used_event(vq), __ATOMIC_RELAXED)), vq->used_idx, old);
+}
+
+static void split_set_notification(VuVirtq *vq, bool enable)
+{
+    if (!vq->event_idx) {
+        uint16_t flags = enable ? 0 : VRING_USED_F_NO_NOTIFY;
+
+        __atomic_store_n(&vq->vring.used->flags, htole16(flags), __ATOMIC_RELAXED);
+        log_used(vq, offsetof(struct vring_used, flags), sizeof(uint16_t));
+    } else if (enable) {
+        uint16_t idx = le16toh(__atomic_load_n(&vq->vring.avail->idx, __ATOMIC_RELAXED));
+
+        __atomic_store_n(avail_event(vq), htole16(idx), __ATOMIC_RELAXED);
+        vq->armed_idx = idx;
+        vq->armed = true;
+        log_used(vq,
+                 offsetof(struct vring_used, ring) + vq->vring.num * sizeof(struct vring_used_elem),
+                 sizeof(uint16_t));
+    }
+    if (enable) {
+        /* Our wish must be visible before the ring is looked at again. */
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    }
+}
+
+const VirtqOps virtq_split_ops = {
+    .map = split_map,
+    .start = split_start,
+    .base = split_base,
+    .base_ok = split_base_ok,
+    .peek = split_peek,
+    .advance = split_advance,
+    .retreat = split_retreat,
+    .taken = split_taken,
+    .decode = split_decode,
+    .fill = split_fill,
+    .flush = split_flush,
+    .should_notify = split_should_notify,
+    .set_notification = split_set_notification,
+};

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How a queue learns that its ring may hold requests: kicks, polling, and looking by itself.
+ *
+ * The kick descriptor is watched while the ring is started and has a handler. A ring that was
+ * started or enabled, or whose memory changed, is looked at once without a kick, after the message
+ * that did it has been answered. A front-end that does not kick gets a timer.
+ */
+#include <errno.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "vu-internal.h"
+
+/* How often the ring of a front-end that does not kick is looked at. */
+#define POLL_INTERVAL_NS (250 * 1000)
+
+static void queue_run_handler(VuDev *dev, VuVirtq *vq)
+{
+    vu_queue_handler_cb handler = __atomic_load_n(&vq->handler, __ATOMIC_RELAXED);
+
+    if (handler && vq->state == VU_VRING_STARTED && vq->enable && !vu_is_broken(dev)) {
+        handler(dev, vq->index);
+    }
+}
+
+void vu_queue_kick(VuDev *dev, int qidx)
+{
+    queue_run_handler(dev, vu_get_queue(dev, qidx));
+}
+
+static void queue_look(VuDev *dev, VuVirtq *vq, void *opaque)
+{
+    queue_run_handler(dev, vq);
+}
+
+void vu_kick_unwatch(VuDev *dev, VuVirtq *vq)
+{
+    if (__atomic_exchange_n(&vq->watched, false, __ATOMIC_RELAXED)) {
+        dev->remove_watch(dev, vq->kick_fd);
+    }
+}
+
+static void queue_kicked(VuDev *dev, int condition, void *data)
+{
+    VuVirtq *vq = vu_get_queue(dev, (uintptr_t)data);
+    uint64_t count;
+    ssize_t n = read(vq->kick_fd, &count, sizeof(count));
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    if (n <= 0) {
+        /* It would be readable for ever. */
+        vu_log_message(dev, "the kick descriptor of queue %u is dead", vq->index);
+        vu_kick_unwatch(dev, vq);
+        return;
+    }
+    vu_count(&vq->stats.kicks);
+    queue_run_handler(dev, vq);
+}
+
+void vu_kick_update_watch(VuDev *dev, VuVirtq *vq)
+{
+    bool want = vq->handler && vq->kick_fd >= 0 && vq->state == VU_VRING_STARTED;
+
+    if (!want) {
+        vu_kick_unwatch(dev, vq);
+    } else if (!__atomic_exchange_n(&vq->watched, true, __ATOMIC_RELAXED)) {
+        dev->set_watch(dev, vq->kick_fd, VU_WATCH_IN, queue_kicked, (void *)(uintptr_t)vq->index);
+    }
+}
+
+void vu_set_queue_handler(VuDev *dev, VuVirtq *vq, vu_queue_handler_cb handler)
+{
+    __atomic_store_n(&vq->handler, handler, __ATOMIC_RELAXED);
+    vu_kick_update_watch(dev, vq);
+}
+
+void vu_kick_want_look(VuDev *dev, VuVirtq *vq)
+{
+    vq->look = true;
+    dev->priv->look = true;
+}
+
+void vu_vrings_look(VuDev *dev)
+{
+    if (VU_LIKELY(!dev->priv->look)) {
+        return;
+    }
+    dev->priv->look = false;
+    for (unsigned int i = 0; i < dev->max_queues; i++) {
+        VuVirtq *vq = &dev->vq[i];
+
+        if (!vq->look) {
+            continue;
+        }
+        vq->look = false;
+        if (dev->priv->io->look) {
+            dev->priv->io->look(dev, vq);
+        } else {
+            vu_vring_run(dev, vq, queue_look, NULL);
+        }
+    }
+}
+
+/* A front-end that does not kick: a timer kicks in its stead. */
+int vu_kick_timer_new(void)
+{
+    const struct itimerspec each = { .it_interval.tv_nsec = POLL_INTERVAL_NS,
+                                     .it_value.tv_nsec = POLL_INTERVAL_NS };
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+
+    if (fd >= 0 && timerfd_settime(fd, 0, &each, NULL) < 0) {
+        vu_close_fd(&fd);
+    }
+    return fd;
+}
