@@ -27,6 +27,7 @@ enum BlockAcctType {
 
 /* One thread's part; atomic. */
 typedef struct BlockAcctSlot {
+    uint64_t started[BLOCK_MAX_IOTYPE];
     uint64_t nr_ops[BLOCK_MAX_IOTYPE];
     uint64_t nr_bytes[BLOCK_MAX_IOTYPE];
     uint64_t total_time_ns[BLOCK_MAX_IOTYPE];
@@ -55,6 +56,9 @@ typedef struct BlockAcctTotals {
     uint64_t failed_ops[BLOCK_MAX_IOTYPE];
     uint64_t invalid_ops[BLOCK_MAX_IOTYPE];
 } BlockAcctTotals;
+
+/* The calling thread's slot, below BLOCK_ACCT_SLOTS. Any thread. */
+unsigned block_thread_slot(void);
 
 /* @stats is zeroed memory, 64-byte aligned. Any thread, does not block. */
 void block_acct_init(BlockAcctStats *stats);

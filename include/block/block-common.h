@@ -8,12 +8,6 @@
 #include "block/aio.h"
 #include "block/graph-lock.h"
 
-/* The generated wrappers of QEMU's tree; here the wrappers are written by hand. */
-#define co_wrapper
-#define co_wrapper_mixed
-#define co_wrapper_bdrv_rdlock
-#define co_wrapper_mixed_bdrv_rdlock
-
 typedef struct BlockDriver BlockDriver;
 typedef struct BdrvChild BdrvChild;
 typedef struct BdrvChildClass BdrvChildClass;
@@ -38,33 +32,25 @@ typedef enum {
     BDRV_REQ_MAY_UNMAP = 0x4,
     /* The data is on stable storage when the request completes. */
     BDRV_REQ_FUA = 0x10,
-    BDRV_REQ_WRITE_COMPRESSED = 0x20,
     /* Content seen by the guest does not change: only BLK_PERM_WRITE_UNCHANGED is needed. */
     BDRV_REQ_WRITE_UNCHANGED = 0x40,
-    /* Waits for overlapping writes, and lets later overlapping ones wait. */
-    BDRV_REQ_SERIALISING = 0x80,
     /* Zero writes: fail with -ENOTSUP rather than write zeroes out of a buffer. */
     BDRV_REQ_NO_FALLBACK = 0x100,
-    BDRV_REQ_PREFETCH = 0x200,
-    /* Serialising requests: fail with -EBUSY rather than wait. */
-    BDRV_REQ_NO_WAIT = 0x400,
     /* The buffers were registered; a hint that drivers may ignore. */
     BDRV_REQ_REGISTERED_BUF = 0x800,
     /* Inside the block layer: write zeroes; there is no buffer. */
     BDRV_REQ_ZERO_WRITE = 0x2,
-    BDRV_REQ_MASK = 0xff6,
 } BdrvRequestFlags;
 
 /* How a node is opened; what the options read-only, cache.* and their like come to. */
-#define BDRV_O_NO_SHARE    0x0001 /* share no permission with other processes */
 #define BDRV_O_RDWR        0x0002
-#define BDRV_O_RESIZE      0x0004
 #define BDRV_O_NOCACHE     0x0020 /* cache.direct=on */
 #define BDRV_O_NATIVE_AIO  0x0080
 #define BDRV_O_NO_FLUSH    0x0200 /* cache.no-flush=on */
 #define BDRV_O_UNMAP       0x4000 /* discard=unmap */
 #define BDRV_O_IO_URING    0x10000
 #define BDRV_O_AUTO_RDONLY 0x20000
+#define BDRV_O_FORCE_SHARE 0x40000 /* let others do anything meanwhile */
 #define BDRV_O_CACHE_MASK  (BDRV_O_NOCACHE | BDRV_O_NO_FLUSH)
 
 /* What a parent does to a node (perm), and what it lets others do meanwhile (shared_perm). */

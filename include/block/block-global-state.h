@@ -20,7 +20,6 @@ void bdrv_close_all(void);
 void bdrv_register(BlockDriver *drv);
 /* The driver of that name (`file`, `raw` ...), or NULL. */
 BlockDriver *bdrv_find_format(const char *format_name);
-#define block_init(function) module_init(function, MODULE_INIT_BLOCK)
 
 /* Nodes */
 
@@ -39,7 +38,8 @@ BlockDriverState *bdrv_open_inherit(BlockdevOptions *options, int parent_flags, 
 BdrvChild *bdrv_open_child(BlockDriverState *parent, BlockdevRef *ref, const char *name,
                            BdrvChildRole role, Error **errp);
 /* bdrv_open_child() as the primary child, in @parent->file. 0, or -EINVAL with @errp. */
-int bdrv_open_file_child(BlockDriverState *parent, BlockdevRef *ref, Error **errp);
+int bdrv_open_file_child(BlockDriverState *parent, BlockdevRef *ref, const char *name,
+                         BdrvChildRole role, Error **errp);
 
 /* References count owners: the monitor, parents, and who else calls bdrv_ref(). */
 void bdrv_ref(BlockDriverState *bs);

@@ -149,7 +149,7 @@ struct BdrvChild {
     /* The parent: a BlockDriverState or a BlockBackend. */
     void *opaque;
 
-    /* Main loop's thread; read by requests in flight. */
+    /* Main loop's thread; perm is atomic, requests in flight read it. */
     uint64_t perm;
     uint64_t shared_perm;
 
@@ -204,16 +204,18 @@ struct BlockDriverState {
     /* Main loop's thread. */
     unsigned int refcnt;
     bool monitor_owned;
+    /* bdrv_open has succeeded: others can find the node. */
+    bool opened;
+    /* The last reference is gone: nobody can find it any more. */
+    bool closing;
     bool walking_aio_notifiers;
     QLIST_HEAD(, BdrvChild) children;
     QLIST_HEAD(, BdrvChild) parents;
     QLIST_HEAD(, BdrvAioNotifier) aio_notifiers;
     QTAILQ_ENTRY(BlockDriverState) node_list;
-    /* Scratch marks of graph walks. */
-    unsigned int visit;
 };
 
-/* The node whose requests @c carries: the first child with BDRV_CHILD_PRIMARY, else NULL. */
+/* The node at the end of @child, NULL when there is no edge. */
 static inline BlockDriverState *child_bs(BdrvChild *child)
 {
     return child ? child->bs : NULL;

@@ -65,10 +65,7 @@ void blk_drain_all(void);
 /* Whether a drain of the node holds @blk at the moment. */
 bool blk_in_drain(BlockBackend *blk);
 
-/* What the user wants to happen on errors, and what it came to; see BlockdevOnError in the schema.
- */
-void blk_set_on_error(BlockBackend *blk, BlockdevOnError on_read_error,
-                      BlockdevOnError on_write_error);
+/* How requests have fared, for query-block. */
 void blk_iostatus_enable(BlockBackend *blk);
 void blk_iostatus_disable(BlockBackend *blk);
 void blk_iostatus_reset(BlockBackend *blk);

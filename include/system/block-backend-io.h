@@ -80,9 +80,7 @@ BlockAcctStats *blk_get_stats(BlockBackend *blk);
 void blk_inc_in_flight(BlockBackend *blk);
 void blk_dec_in_flight(BlockBackend *blk);
 
-/* What to do about @error (positive errno) of a read or a write, by blk_set_on_error(). */
-BlockdevOnError blk_get_on_error(BlockBackend *blk, bool is_read);
-BlockErrorAction blk_get_error_action(BlockBackend *blk, bool is_read, int error);
+/* Remembers a failed request, @error being a positive errno, where that is enabled. */
 void blk_iostatus_set_err(BlockBackend *blk, int error);
 
 #endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Moving nodes between AioContexts.
+ *
+ * Theory of operation
+ *
+ * Everything connected by edges lives in one AioContext. A move first walks the connected part in
+ * both directions, collects its nodes and the parents that are no nodes, and asks each of the
+ * latter; one refusal ends it with nothing changed. Then all nodes are drained, told to leave the
+ * old context, given the new one and told so, and the drains end. Notifiers (exports have one) run
+ * together with the nodes' own callbacks, in the main loop's thread.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/main-loop.h"
+#include "block/aio-wait.h"
+#include "block/block_int.h"
+
+typedef struct ContextMove {
+    AioContext *ctx;
+    BdrvChild *ignore;
+    /* Of BlockDriverState, and of the edges whose parents are no nodes. */
+    GPtrArray *nodes;
+    GPtrArray *root_edges;
+} ContextMove;
+
+static bool move_collect(ContextMove *m, BlockDriverState *bs, Error **errp);
+
+static bool move_collect_parent(ContextMove *m, BdrvChild *c, Error **errp)
+{
+    if (c == m->ignore) {
+        return true;
+    }
+    if (c->klass->parent_is_bds) {
+        return move_collect(m, c->opaque, errp);
+    }
+    g_ptr_array_add(m->root_edges, c);
+    return c->klass->can_change_aio_ctx(c, m->ctx, errp);
+}
+
+static bool move_collect(ContextMove *m, BlockDriverState *bs, Error **errp)
+{
+    BdrvChild *c;
+
+    if (g_ptr_array_find(m->nodes, bs, NULL)) {
+        return true;
+    }
+    g_ptr_array_add(m->nodes, bs);
+    QLIST_FOREACH (c, &bs->parents, next_parent) {
+        if (!move_collect_parent(m, c, errp)) {
+            return false;
+        }
+    }
+    QLIST_FOREACH (c, &bs->children, next) {
+        if (!move_collect(m, c->bs, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void bdrv_detach_aio_context(BlockDriverState *bs)
+{
+    BdrvAioNotifier *n, *next;
+
+    bs->walking_aio_notifiers = true;
+    QLIST_FOREACH_SAFE (n, &bs->aio_notifiers, list, next) {
+        n->detach_aio_context(n->opaque);
+    }
+    bs->walking_aio_notifiers = false;
+    if (bs->drv && bs->drv->bdrv_detach_aio_context) {
+        bs->drv->bdrv_detach_aio_context(bs);
+    }
+}
+
+static void bdrv_attach_aio_context(BlockDriverState *bs)
+{
+    BdrvAioNotifier *n, *next;
+
+    if (bs->drv && bs->drv->bdrv_attach_aio_context) {
+        bs->drv->bdrv_attach_aio_context(bs, bs->aio_context);
+    }
+    bs->walking_aio_notifiers = true;
+    QLIST_FOREACH_SAFE (n, &bs->aio_notifiers, list, next) {
+        n->attached_aio_context(bs->aio_context, n->opaque);
+    }
+    bs->walking_aio_notifiers = false;
+}
+
+static bool move_busy(ContextMove *m)
+{
+    for (guint i = 0; i < m->nodes->len; i++) {
+        if (bdrv_drain_poll(m->nodes->pdata[i], NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void move_carry_out(ContextMove *m)
+{
+    guint i;
+
+    for (i = 0; i < m->nodes->len; i++) {
+        bdrv_do_drained_begin_quiesce(m->nodes->pdata[i], NULL);
+    }
+    AIO_WAIT_WHILE_UNLOCKED(NULL, move_busy(m));
+
+    for (i = 0; i < m->nodes->len; i++) {
+        bdrv_detach_aio_context(m->nodes->pdata[i]);
+    }
+    for (i = 0; i < m->nodes->len; i++) {
+        BlockDriverState *bs = m->nodes->pdata[i];
+
+        aio_context_ref(m->ctx);
+        aio_context_unref(bs->aio_context);
+        bs->aio_context = m->ctx;
+    }
+    for (i = 0; i < m->root_edges->len; i++) {
+        BdrvChild *c = m->root_edges->pdata[i];
+
+        c->klass->set_aio_ctx(c, m->ctx);
+    }
+    for (i = 0; i < m->nodes->len; i++) {
+        bdrv_attach_aio_context(m->nodes->pdata[i]);
+    }
+    for (i = 0; i < m->nodes->len; i++) {
+        bdrv_drained_end(m->nodes->pdata[i]);
+    }
+}
+
+int bdrv_try_change_aio_context(BlockDriverState *bs, AioContext *ctx, BdrvChild *ignore_child,
+                                Error **errp)
+{
+    ContextMove move = { .ctx = ctx, .ignore = ignore_child };
+    int ret = 0;
+
+    GLOBAL_STATE_CODE();
+    if (bs->aio_context == ctx) {
+        return 0;
+    }
+    move.nodes = g_ptr_array_new();
+    move.root_edges = g_ptr_array_new();
+    if (move_collect(&move, bs, errp)) {
+        move_carry_out(&move);
+    } else {
+        ret = -EPERM;
+    }
+    g_ptr_array_free(move.nodes, true);
+    g_ptr_array_free(move.root_edges, true);
+    return ret;
+}
+
+AioContext *bdrv_get_aio_context(BlockDriverState *bs)
+{
+    return bs ? bs->aio_context : qemu_get_aio_context();
+}
+
+AioContext *bdrv_child_get_parent_aio_context(BdrvChild *c)
+{
+    return c->klass->get_parent_aio_context(c);
+}
+
+void bdrv_add_aio_context_notifier(BlockDriverState *bs,
+                                   void (*attached_aio_context)(AioContext *new_context,
+                                                                void *opaque),
+                                   void (*detach_aio_context)(void *opaque), void *opaque)
+{
+    BdrvAioNotifier *n = g_new(BdrvAioNotifier, 1);
+
+    GLOBAL_STATE_CODE();
+    assert(!bs->walking_aio_notifiers);
+    *n = (BdrvAioNotifier){
+        .attached_aio_context = attached_aio_context,
+        .detach_aio_context = detach_aio_context,
+        .opaque = opaque,
+    };
+    QLIST_INSERT_HEAD(&bs->aio_notifiers, n, list);
+}
+
+void bdrv_remove_aio_context_notifier(BlockDriverState *bs,
+                                      void (*attached_aio_context)(AioContext *, void *),
+                                      void (*detach_aio_context)(void *), void *opaque)
+{
+    BdrvAioNotifier *n;
+
+    GLOBAL_STATE_CODE();
+    assert(!bs->walking_aio_notifiers);
+    QLIST_FOREACH (n, &bs->aio_notifiers, list) {
+        if (n->attached_aio_context == attached_aio_context &&
+            n->detach_aio_context == detach_aio_context && n->opaque == opaque) {
+            QLIST_REMOVE(n, list);
+            g_free(n);
+            return;
+        }
+    }
+    g_assert_not_reached();
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reading, writing and flushing files: by io_uring, or by threads.
+ *
+ * Theory of operation
+ *
+ * A request is a RawOp on its coroutine's stack. With io_uring it queues one entry in the thread's
+ * own ring and yields; the loop enters all requests of one iteration together and wakes the
+ * coroutine. Otherwise a thread of the pool makes the system call. Both give one result for one
+ * attempt, and the loop around it goes on after short transfers; it takes neither lock nor memory
+ * unless there was one.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/atomic.h"
+#include "block/block_int.h"
+#include "block/file-posix.h"
+#include "block/thread-pool.h"
+
+typedef enum RawOpType {
+    RAW_OP_READ,
+    RAW_OP_WRITE,
+    RAW_OP_FLUSH,
+} RawOpType;
+
+/* One attempt at a transfer. */
+typedef struct RawOp {
+    RawOpType type;
+    int fd;
+    /* RWF_* of preadv2(2). */
+    int rw_flags;
+    int niov;
+    struct iovec *iov;
+    int64_t offset;
+} RawOp;
+
+static int raw_op_thread(void *opaque)
+{
+    RawOp *op = opaque;
+    ssize_t ret;
+
+    switch (op->type) {
+    case RAW_OP_READ:
+        ret = RETRY_ON_EINTR(preadv(op->fd, op->iov, op->niov, op->offset));
+        break;
+    case RAW_OP_WRITE:
+        ret = RETRY_ON_EINTR(pwritev2(op->fd, op->iov, op->niov, op->offset, op->rw_flags));
+        break;
+    default:
+        ret = RETRY_ON_EINTR(fdatasync(op->fd));
+        break;
+    }
+    return ret < 0 ? -errno : (int)ret;
+}
+
+#ifdef CONFIG_LINUX_IO_URING
+typedef struct RawUringOp {
+    RawOp *op;
+    Coroutine *co;
+    int ret;
+    CqeHandler cqe_handler;
+} RawUringOp;
+
+static void raw_prep_sqe(struct io_uring_sqe *sqe, void *opaque)
+{
+    RawOp *op = opaque;
+
+    switch (op->type) {
+    case RAW_OP_READ:
+        if (op->niov == 1) {
+            io_uring_prep_read(sqe, op->fd, op->iov->iov_base, op->iov->iov_len, op->offset);
+        } else {
+            io_uring_prep_readv(sqe, op->fd, op->iov, op->niov, op->offset);
+        }
+        break;
+    case RAW_OP_WRITE:
+        if (op->niov == 1) {
+            io_uring_prep_write(sqe, op->fd, op->iov->iov_base, op->iov->iov_len, op->offset);
+        } else {
+            io_uring_prep_writev(sqe, op->fd, op->iov, op->niov, op->offset);
+        }
+        sqe->rw_flags = op->rw_flags;
+        break;
+    default:
+        io_uring_prep_fsync(sqe, op->fd, IORING_FSYNC_DATASYNC);
+        break;
+    }
+}
+
+static void raw_cqe_done(CqeHandler *handler)
+{
+    RawUringOp *u = container_of(handler, RawUringOp, cqe_handler);
+
+    u->ret = handler->cqe.res;
+    aio_co_wake(u->co);
+}
+
+static int coroutine_fn raw_co_uring(RawOp *op)
+{
+    RawUringOp u = { .op = op, .co = qemu_coroutine_self(), .cqe_handler.cb = raw_cqe_done };
+
+    do {
+        aio_add_sqe(raw_prep_sqe, op, &u.cqe_handler);
+        qemu_coroutine_yield();
+    } while (u.ret == -EINTR || u.ret == -EAGAIN);
+    return u.ret;
+}
+#endif
+
+static int coroutine_fn raw_co_submit(BDRVRawState *s, RawOp *op)
+{
+#ifdef CONFIG_LINUX_IO_URING
+    if (s->use_io_uring && aio_has_io_uring()) {
+        return raw_co_uring(op);
+    }
+#endif
+    return thread_pool_submit_co(raw_op_thread, op);
+}
+
+/*
+ * The file ended at @pos. Within the last sector, and in a block beyond it, the rest of a read is
+ * zeroes; elsewhere somebody has cut the file short.
+ */
+static int raw_read_past_end(BlockDriverState *bs, QEMUIOVector *qiov, int64_t offset, size_t done)
+{
+    BDRVRawState *s = bs->opaque;
+
+    if (offset + (int64_t)done < qatomic_read(&s->length)) {
+        return -EIO;
+    }
+    qemu_iovec_memset(qiov, done, 0, qiov->size - done);
+    return 0;
+}
+
+/* What is left of a transfer of which @done bytes are done: one attempt. */
+static int coroutine_fn raw_co_rest(BDRVRawState *s, RawOp *op, QEMUIOVector *qiov, int64_t offset,
+                                    size_t done)
+{
+    QEMUIOVector rest;
+    int ret;
+
+    qemu_iovec_init_slice(&rest, qiov, done, qiov->size - done);
+    op->iov = rest.iov;
+    op->niov = rest.niov;
+    op->offset = offset + done;
+    ret = raw_co_submit(s, op);
+    qemu_iovec_destroy(&rest);
+    return ret;
+}
+
+static int coroutine_fn raw_co_transfer(BlockDriverState *bs, RawOp *op, int64_t offset,
+                                        QEMUIOVector *qiov)
+{
+    BDRVRawState *s = bs->opaque;
+    size_t done = 0;
+    int ret;
+
+    op->fd = s->fd;
+    op->iov = qiov->iov;
+    op->niov = qiov->niov;
+    op->offset = offset;
+    ret = raw_co_submit(s, op);
+    while (ret > 0) {
+        done += ret;
+        if (likely(done >= qiov->size)) {
+            return 0;
+        }
+        ret = raw_co_rest(s, op, qiov, offset, done);
+    }
+    if (ret == 0) {
+        ret = op->type == RAW_OP_READ ? raw_read_past_end(bs, qiov, offset, done) : -ENOSPC;
+    }
+    return ret;
+}
+
+int coroutine_fn raw_co_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes,
+                               QEMUIOVector *qiov, BdrvRequestFlags flags)
+{
+    RawOp op = { .type = RAW_OP_READ };
+
+    return raw_co_transfer(bs, &op, offset, qiov);
+}
+
+int coroutine_fn raw_co_pwritev(BlockDriverState *bs, int64_t offset, int64_t bytes,
+                                QEMUIOVector *qiov, BdrvRequestFlags flags)
+{
+    BDRVRawState *s = bs->opaque;
+    RawOp op = { .type = RAW_OP_WRITE };
+    bool fua = flags & BDRV_REQ_FUA;
+    int ret;
+
+    if (fua && !(bs->open_flags & BDRV_O_NO_FLUSH) && !qatomic_read(&s->no_dsync_writes)) {
+        op.rw_flags = RWF_DSYNC;
+    }
+    ret = raw_co_transfer(bs, &op, offset, qiov);
+    if (ret == -EOPNOTSUPP && op.rw_flags) {
+        qatomic_set(&s->no_dsync_writes, true);
+        op.rw_flags = 0;
+        ret = raw_co_transfer(bs, &op, offset, qiov);
+    }
+    if (ret == 0 && fua && !op.rw_flags && !(bs->open_flags & BDRV_O_NO_FLUSH)) {
+        ret = raw_co_flush_to_disk(bs);
+    }
+    return ret;
+}
+
+int coroutine_fn raw_co_flush_to_disk(BlockDriverState *bs)
+{
+    BDRVRawState *s = bs->opaque;
+    RawOp op = { .type = RAW_OP_FLUSH, .fd = s->fd };
+    int ret;
+
+    /* After a failure the kernel forgets which pages were dirty; a second call would say "fine". */
+    if (qatomic_read(&s->flush_failed)) {
+        return -EIO;
+    }
+    ret = raw_co_submit(s, &op);
+    if (ret < 0 && ret != -EINVAL && ret != -EROFS) {
+        qatomic_set(&s->flush_failed, true);
+    }
+    /* What cannot be synchronised (a pipe, a special file) has nothing to lose. */
+    return ret == -EINVAL || ret == -EROFS ? 0 : ret;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Image locks: permissions that other processes see.
+ *
+ * Theory of operation
+ *
+ * Processes that use an image tell each other their permissions by OFD locks on single bytes,
+ * always shared locks, so that everybody may say the same. Permission bit i (BLK_PERM_*) has two
+ * bytes: a lock on byte 100 + i says "I do this", one on 200 + i says "others must not do this".
+ * Who wants to do i looks whether anybody else holds 200 + i; who wants to forbid i looks at 100 +
+ * i. The bytes need not exist in the file. This is QEMU's protocol: its processes and ours exclude
+ * each other.
+ *
+ * A change takes the new locks first and then looks, so two processes that come at once cannot both
+ * succeed. The locks that are no longer needed go when the change is committed.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/main-loop.h"
+#include "block/file-posix.h"
+
+#define LOCK_PERM_BASE   100
+#define LOCK_SHARED_BASE 200
+#define PERM_BITS        4
+
+QEMU_BUILD_BUG_ON(BLK_PERM_ALL >> PERM_BITS);
+
+/* Brings the locks from *@held to @wanted, bytes from @base on. 0 or -errno with *@held true. */
+static int change_locks(int fd, int base, uint64_t *held, uint64_t wanted)
+{
+    for (int i = 0; i < PERM_BITS; i++) {
+        uint64_t bit = UINT64_C(1) << i;
+        int ret = 0;
+
+        if ((wanted & bit) && !(*held & bit)) {
+            ret = qemu_lock_fd(fd, base + i, 1, false);
+            *held |= ret == 0 ? bit : 0;
+        } else if (!(wanted & bit) && (*held & bit)) {
+            ret = qemu_unlock_fd(fd, base + i, 1);
+            *held &= ret == 0 ? ~bit : ~UINT64_C(0);
+        }
+        if (ret < 0) {
+            return ret;
+        }
+    }
+    return 0;
+}
+
+/* Makes the locks say that we do @perm and share @shared. */
+static int set_locks(BDRVRawState *s, uint64_t perm, uint64_t shared)
+{
+    uint64_t held_unshared = BLK_PERM_ALL & ~s->locked_shared_perm;
+    int ret = change_locks(s->fd, LOCK_PERM_BASE, &s->locked_perm, perm & BLK_PERM_ALL);
+
+    if (ret == 0) {
+        ret = change_locks(s->fd, LOCK_SHARED_BASE, &held_unshared, BLK_PERM_ALL & ~shared);
+        s->locked_shared_perm = BLK_PERM_ALL & ~held_unshared;
+    }
+    return ret;
+}
+
+/* Whether anybody else holds one of the bytes of @bits; @what goes into the message. */
+static int check_others(int fd, int base, uint64_t bits, const char *what, Error **errp)
+{
+    for (int i = 0; i < PERM_BITS; i++) {
+        g_autofree char *name = NULL;
+        int ret;
+
+        if (!(bits & (UINT64_C(1) << i))) {
+            continue;
+        }
+        ret = qemu_lock_fd_test(fd, base + i, 1, true);
+        if (ret < 0) {
+            name = bdrv_perm_names(UINT64_C(1) << i);
+            error_setg(errp, "Failed to get %s\"%s\" lock", what, name);
+            return ret;
+        }
+    }
+    return 0;
+}
+
+static int lock_and_check(BlockDriverState *bs, uint64_t perm, uint64_t shared, Error **errp)
+{
+    ERRP_GUARD();
+    BDRVRawState *s = bs->opaque;
+    int ret = set_locks(s, perm | s->perm, shared & s->shared_perm);
+
+    if (ret < 0) {
+        error_setg_errno(errp, -ret, "Failed to lock image '%s'", bs->filename);
+        return ret;
+    }
+    ret = check_others(s->fd, LOCK_SHARED_BASE, perm, "", errp);
+    if (ret == 0) {
+        ret = check_others(s->fd, LOCK_PERM_BASE, BLK_PERM_ALL & ~shared, "shared ", errp);
+    }
+    if (ret < 0) {
+        error_append_hint(errp, "Is another process using the image [%s]?\n", bs->filename);
+    }
+    return ret;
+}
+
+int raw_check_perm(BlockDriverState *bs, uint64_t perm, uint64_t shared, Error **errp)
+{
+    BDRVRawState *s = bs->opaque;
+    int ret;
+
+    GLOBAL_STATE_CODE();
+    if (!s->use_lock) {
+        return 0;
+    }
+    ret = lock_and_check(bs, perm, bs->force_share ? BLK_PERM_ALL : shared, errp);
+    if (ret < 0) {
+        raw_abort_perm_update(bs);
+    }
+    return ret;
+}
+
+void raw_set_perm(BlockDriverState *bs, uint64_t perm, uint64_t shared)
+{
+    BDRVRawState *s = bs->opaque;
+
+    s->perm = perm;
+    s->shared_perm = bs->force_share ? BLK_PERM_ALL : shared;
+    raw_abort_perm_update(bs);
+}
+
+void raw_abort_perm_update(BlockDriverState *bs)
+{
+    BDRVRawState *s = bs->opaque;
+
+    if (s->use_lock) {
+        /* Only takes locks away; one that cannot be taken away is tried again next time. */
+        set_locks(s, s->perm, s->shared_perm);
+    }
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Zeroes, holes and lengths of files and block devices.
+ *
+ * These are rare and slow system calls, so threads of the pool make them. What a file system does
+ * not know is asked for once and remembered.
+ */
+#include "qemu/osdep.h"
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include "qapi/error.h"
+#include "qemu/atomic.h"
+#include "block/block_int.h"
+#include "block/file-posix.h"
+#include "block/thread-pool.h"
+
+/* One call for a thread: a range of @s's file. */
+typedef struct RawSpaceOp {
+    BDRVRawState *s;
+    int64_t offset;
+    int64_t bytes;
+    bool may_unmap;
+    PreallocMode prealloc;
+} RawSpaceOp;
+
+/* The errno values by which file systems say that they do not know a call. */
+static int translate(int err)
+{
+    if (err == EOPNOTSUPP || err == ENOSYS || err == ENODEV || err == ENOTTY || err == EINVAL) {
+        return -ENOTSUP;
+    }
+    return -err;
+}
+
+static int do_fallocate(RawSpaceOp *op, int mode, bool *unknown)
+{
+    int ret;
+
+    if (qatomic_read(unknown)) {
+        return -ENOTSUP;
+    }
+    ret = RETRY_ON_EINTR(fallocate(op->s->fd, mode, op->offset, op->bytes));
+    if (ret < 0) {
+        ret = translate(errno);
+    }
+    if (ret == -ENOTSUP) {
+        qatomic_set(unknown, true);
+    }
+    return ret;
+}
+
+static int punch_hole(RawSpaceOp *op)
+{
+    return do_fallocate(op, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, &op->s->no_punch_hole);
+}
+
+static int device_ioctl(RawSpaceOp *op, unsigned long request)
+{
+    uint64_t range[2] = { op->offset, op->bytes };
+
+    return RETRY_ON_EINTR(ioctl(op->s->fd, request, range)) < 0 ? translate(errno) : 0;
+}
+
+static int zero_device(RawSpaceOp *op)
+{
+    int ret = -ENOTSUP;
+
+    /* The page cache of a device must not keep old data: fallocate cares for that. */
+    if (op->may_unmap) {
+        ret = punch_hole(op);
+    }
+    if (ret == -ENOTSUP) {
+        ret = do_fallocate(op, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, &op->s->no_zero_range);
+    }
+    if (ret == -ENOTSUP && !qatomic_read(&op->s->no_blkzeroout)) {
+        ret = device_ioctl(op, BLKZEROOUT);
+        if (ret == -ENOTSUP) {
+            qatomic_set(&op->s->no_blkzeroout, true);
+        }
+    }
+    return ret;
+}
+
+/* Beyond the end the range reads as zeroes as soon as the file is long enough. */
+static int zero_by_growing(RawSpaceOp *op)
+{
+    struct stat st;
+
+    if (fstat(op->s->fd, &st) < 0) {
+        return -errno;
+    }
+    if (op->offset < st.st_size) {
+        return -ENOTSUP;
+    }
+    return RETRY_ON_EINTR(ftruncate(op->s->fd, op->offset + op->bytes)) < 0 ? -errno : 0;
+}
+
+static int zero_file(RawSpaceOp *op)
+{
+    int ret = -ENOTSUP;
+    struct stat st;
+
+    /* A hole is cheapest, but ends at the end of the file. */
+    if (op->may_unmap && fstat(op->s->fd, &st) == 0 && op->offset + op->bytes <= st.st_size) {
+        ret = punch_hole(op);
+    }
+    if (ret == -ENOTSUP) {
+        ret = do_fallocate(op, FALLOC_FL_ZERO_RANGE, &op->s->no_zero_range);
+    }
+    if (ret == -ENOTSUP) {
+        ret = zero_by_growing(op);
+    }
+    return ret;
+}
+
+static int zero_thread(void *opaque)
+{
+    RawSpaceOp *op = opaque;
+
+    return op->s->is_device ? zero_device(op) : zero_file(op);
+}
+
+int coroutine_fn raw_co_pwrite_zeroes(BlockDriverState *bs, int64_t offset, int64_t bytes,
+                                      BdrvRequestFlags flags)
+{
+    RawSpaceOp op = {
+        .s = bs->opaque, .offset = offset, .bytes = bytes, .may_unmap = flags & BDRV_REQ_MAY_UNMAP
+    };
+
+    return thread_pool_submit_co(zero_thread, &op);
+}
+
+static int discard_thread(void *opaque)
+{
+    RawSpaceOp *op = opaque;
+
+    return op->s->is_device ? device_ioctl(op, BLKDISCARD) : punch_hole(op);
+}
+
+int coroutine_fn raw_co_pdiscard(BlockDriverState *bs, int64_t offset, int64_t bytes)
+{
+    RawSpaceOp op = { .s = bs->opaque, .offset = offset, .bytes = bytes };
+
+    return thread_pool_submit_co(discard_thread, &op);
+}
+
+/* Length */
+
+int64_t raw_fd_length(int fd)
+{
+    struct stat st;
+    uint64_t size;
+    off_t end;
+
+    if (fstat(fd, &st) < 0) {
+        return -errno;
+    }
+    if (S_ISBLK(st.st_mode)) {
+        return ioctl(fd, BLKGETSIZE64, &size) < 0 ? -errno
+                                                  : (int64_t)MIN(size, (uint64_t)INT64_MAX);
+    }
+    if (S_ISREG(st.st_mode)) {
+        return st.st_size;
+    }
+    end = lseek(fd, 0, SEEK_END);
+    return end < 0 ? -errno : end;
+}
+
+int64_t coroutine_fn raw_co_getlength(BlockDriverState *bs)
+{
+    BDRVRawState *s = bs->opaque;
+    int64_t length = raw_fd_length(s->fd);
+
+    if (length >= 0) {
+        qatomic_set(&s->length, length);
+    }
+    return length;
+}
+
+int64_t raw_get_allocated_file_size(BlockDriverState *bs)
+{
+    BDRVRawState *s = bs->opaque;
+    struct stat st;
+
+    return fstat(s->fd, &st) < 0 ? -errno : (int64_t)st.st_blocks * 512;
+}
+
+static int write_zeroes_full(RawSpaceOp *op, int64_t from)
+{
+    enum {
+        CHUNK = 1024 * 1024
+    };
+    /* O_DIRECT wants aligned memory. */
+    QEMU_AUTO_VFREE char *buf = qemu_try_memalign(qemu_real_host_page_size(), CHUNK);
+    int64_t end = op->offset;
+
+    if (!buf) {
+        return -ENOMEM;
+    }
+    memset(buf, 0, CHUNK);
+    while (from < end) {
+        ssize_t n = RETRY_ON_EINTR(pwrite(op->s->fd, buf, MIN(end - from, (int64_t)CHUNK), from));
+
+        if (n <= 0) {
+            return n < 0 ? -errno : -ENOSPC;
+        }
+        from += n;
+    }
+    return 0;
+}
+
+/* Grows from op->bytes to op->offset, allocating as op->prealloc says. */
+static int grow_allocated(RawSpaceOp *op)
+{
+    int64_t old = op->bytes;
+
+    if (op->prealloc == PREALLOC_MODE_FALLOC) {
+        /* With a hole in front the new part is allocated without touching what is there. */
+        return RETRY_ON_EINTR(fallocate(op->s->fd, 0, old, op->offset - old)) < 0 ? -errno : 0;
+    }
+    return write_zeroes_full(op, old);
+}
+
+static int truncate_thread(void *opaque)
+{
+    RawSpaceOp *op = opaque;
+    int64_t old = raw_fd_length(op->s->fd);
+    int ret;
+
+    if (old < 0) {
+        return old;
+    }
+    op->bytes = old;
+    if (op->prealloc == PREALLOC_MODE_OFF || op->offset <= old) {
+        return RETRY_ON_EINTR(ftruncate(op->s->fd, op->offset)) < 0 ? -errno : 0;
+    }
+    ret = grow_allocated(op);
+    if (ret < 0 && ftruncate(op->s->fd, old) < 0) {
+        return -errno;
+    }
+    return ret;
+}
+
+static int coroutine_fn truncate_device(BlockDriverState *bs, int64_t offset, bool exact,
+                                        Error **errp)
+{
+    BDRVRawState *s = bs->opaque;
+    int64_t length = raw_fd_length(s->fd);
+
+    /* Somebody else resizes devices; we take note. */
+    if (length < 0) {
+        error_setg_errno(errp, -length, "Could not get the size of '%s'", bs->filename);
+        return length;
+    }
+    if (offset > length || (exact && offset != length)) {
+        error_setg(errp,
+                   offset > length ? "Cannot grow device files" : "Cannot resize device files");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int coroutine_fn raw_co_truncate(BlockDriverState *bs, int64_t offset, bool exact,
+                                 PreallocMode prealloc, BdrvRequestFlags flags, Error **errp)
+{
+    BDRVRawState *s = bs->opaque;
+    RawSpaceOp op = { .s = s, .offset = offset, .prealloc = prealloc };
+    int ret;
+
+    if (prealloc == PREALLOC_MODE_METADATA || (s->is_device && prealloc != PREALLOC_MODE_OFF)) {
+        error_setg(errp, "Unsupported preallocation mode '%s'", PreallocMode_str(prealloc));
+        return -ENOTSUP;
+    }
+    if (s->is_device) {
+        return truncate_device(bs, offset, exact, errp);
+    }
+    ret = thread_pool_submit_co(truncate_thread, &op);
+    if (ret < 0) {
+        error_setg_errno(errp, -ret, "Failed to resize the file");
+    }
+    return ret;
+}

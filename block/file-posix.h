@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The file and host_device drivers' insides, shared by the files file-posix*.c. */
+#ifndef BLOCK_FILE_POSIX_H
+#define BLOCK_FILE_POSIX_H
+
+#include "block/block_int.h"
+
+typedef struct BDRVRawState {
+    /* Constant after the open. */
+    int fd;
+    bool is_device;
+    bool direct;
+    bool use_io_uring;
+    /* 0: regular files have no limit. Bytes. */
+    uint32_t dio_mem_align;
+    uint32_t dio_offset_align;
+
+    /* Atomic. */
+    /* The exact length in bytes when it was last asked for. */
+    int64_t length;
+    /* A flush has failed: what was written before may be lost, so no later one can succeed. */
+    bool flush_failed;
+    /* What the file system has turned out not to know. */
+    bool no_dsync_writes;
+    bool no_zero_range;
+    bool no_punch_hole;
+    bool no_blkzeroout;
+
+    /* Main loop's thread. */
+    bool use_lock;
+    /* What parents do and share, as of the last set; and what the locks on fd say. */
+    uint64_t perm;
+    uint64_t shared_perm;
+    uint64_t locked_perm;
+    uint64_t locked_shared_perm;
+} BDRVRawState;
+
+/* file-posix-lock.c: permissions, main loop's thread */
+int raw_check_perm(BlockDriverState *bs, uint64_t perm, uint64_t shared, Error **errp);
+void raw_set_perm(BlockDriverState *bs, uint64_t perm, uint64_t shared);
+void raw_abort_perm_update(BlockDriverState *bs);
+
+/* file-posix-aio.c: data */
+int coroutine_fn raw_co_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes,
+                               QEMUIOVector *qiov, BdrvRequestFlags flags);
+int coroutine_fn raw_co_pwritev(BlockDriverState *bs, int64_t offset, int64_t bytes,
+                                QEMUIOVector *qiov, BdrvRequestFlags flags);
+int coroutine_fn raw_co_flush_to_disk(BlockDriverState *bs);
+
+/* file-posix-space.c: zeroes, discard, length */
+int coroutine_fn raw_co_pwrite_zeroes(BlockDriverState *bs, int64_t offset, int64_t bytes,
+                                      BdrvRequestFlags flags);
+int coroutine_fn raw_co_pdiscard(BlockDriverState *bs, int64_t offset, int64_t bytes);
+int coroutine_fn raw_co_truncate(BlockDriverState *bs, int64_t offset, bool exact,
+                                 PreallocMode prealloc, BdrvRequestFlags flags, Error **errp);
+int64_t coroutine_fn raw_co_getlength(BlockDriverState *bs);
+int64_t raw_get_allocated_file_size(BlockDriverState *bs);
+/* The exact length of @fd in bytes, or -errno. Any thread. */
+int64_t raw_fd_length(int fd);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What graph.c, open.c and perm.c share about the birth and death of nodes. */
+#ifndef BLOCK_NODE_H
+#define BLOCK_NODE_H
+
+#include "block/block_int.h"
+
+/*
+ * A node of driver @drv that has not been opened, with one reference and in the list of nodes.
+ * @node_name NULL: a generated name. NULL with @errp when the name is bad or taken.
+ */
+BlockDriverState *bdrv_new_node(BlockDriver *drv, const char *node_name, Error **errp);
+/* Removes a node that is closed or was never opened, children included. */
+void bdrv_free_node(BlockDriverState *bs);
+/* Stores in @c what @bs needs of it when its own parents do @perm and share @shared. */
+void bdrv_child_needs(BlockDriverState *bs, BdrvChild *c, uint64_t perm, uint64_t shared);
+
+#endif
