@@ -71,7 +71,8 @@ def _compile(source, target):
 def _fill(archive, kernel, program):
     archive.copy(shutil.which('busybox'), 'bin/busybox')
     archive.folder('sbin')
-    archive.copy(os.path.join(paths.GUEST_SOURCES, 'init'), 'init')
+    for script in ('init', 'demo'):
+        archive.copy(os.path.join(paths.GUEST_SOURCES, script), script)
     for folder in ('proc', 'sys', 'dev', 'tmp', 'mnt', 'etc'):
         archive.folder(folder)
     archive.copy(program, 'bin/blkio')

@@ -6,6 +6,7 @@ import os
 import re
 import struct
 import subprocess
+import sys
 import unittest
 
 from . import paths
@@ -73,7 +74,8 @@ def cloud():
     folder = paths.cache()
     image = os.path.join(folder, 'vmlinux')
     with paths.cache_lock():
-        subprocess.run([os.path.join(paths.TOP, 'scripts/guest-kernel.sh'), folder], check=True)
+        subprocess.run([os.path.join(paths.TOP, 'scripts/guest-kernel.sh'), folder], check=True,
+                       stdout=sys.stderr)
         if not os.path.exists(image):
             extract_vmlinux(glob.glob(f'{folder}/kernel/boot/vmlinuz-*')[0], image)
     return Kernel('cloud', image, glob.glob(f'{folder}/kernel/lib/modules/*')[0])
