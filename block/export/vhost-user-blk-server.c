@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A block node as a vhost-user-blk device.
+ *
+ * Theory of operation: the server (VuServer) owns the socket and the client;
+ * this file answers for the device: features, config space, queues. A kick
+ * pops every waiting request of a queue; each runs in a coroutine of its own
+ * through the virtio-blk handler, and is pushed and counted off at its end.
+ * A drain of the node detaches the server, so that requests wait in the rings.
+ */
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "qemu/error-report.h"
+#include "qemu/vhost-user-server.h"
+#include "block/block-io.h"
+#include "standard-headers/linux/virtio_blk.h"
+#include "system/block-backend.h"
+#include "util/block-helpers.h"
+#include "vhost-user-blk-server.h"
+#include "virtio-blk-handler.h"
+
+enum {
+    /* A default front-end asks for one queue per vCPU; one that is not used costs nothing. */
+    VHOST_USER_BLK_NUM_QUEUES_DEFAULT = 64,
+    /* A kick message can name no more (vhost-user, SET_VRING_KICK). */
+    VHOST_USER_BLK_NUM_QUEUES_DRIVABLE = 256,
+    VHOST_USER_BLK_QUEUE_SIZE_DEFAULT = 1024,
+    /* Data segments of a request: a default ring of 128 holds one with header and status. */
+    VHOST_USER_BLK_SEG_MAX = 128 - 2,
+};
+
+#define VHOST_USER_BLK_SERIAL_DEFAULT "vhost_user_blk"
+
+typedef struct VuBlkExport {
+    BlockExport export;
+    VuServer vu_server;
+    VirtioBlkHandler handler;
+    struct virtio_blk_config blkcfg; /* little-endian, as the guest reads it */
+} VuBlkExport;
+
+/* A request on its way; what vu_queue_pop() gives, with our part behind. */
+typedef struct VuBlkReq {
+    VuVirtqElement elem;
+    VuBlkExport *vexp;
+    VuVirtq *vq;
+} VuBlkReq;
+
+static VuBlkExport *vu_blk_from_dev(VuDev *vu_dev)
+{
+    return container_of(vu_dev, VuBlkExport, vu_server.vu_dev);
+}
+
+/* Requests */
+
+static void coroutine_fn vu_blk_co_request(void *opaque)
+{
+    VuBlkReq *req = opaque;
+    VuBlkExport *vexp = req->vexp;
+    VuDev *vu_dev = &vexp->vu_server.vu_dev;
+    int written = virtio_blk_process_req(&vexp->handler, req->elem.in_sg, req->elem.out_sg,
+                                         req->elem.in_num, req->elem.out_num);
+
+    vu_queue_push(vu_dev, req->vq, &req->elem, MAX(written, 0));
+    vu_queue_notify(vu_dev, req->vq);
+    free(req);
+    vhost_user_server_dec_in_flight(&vexp->vu_server);
+}
+
+static void vu_blk_process_vq(VuDev *vu_dev, int idx)
+{
+    VuBlkExport *vexp = vu_blk_from_dev(vu_dev);
+    VuVirtq *vq = vu_get_queue(vu_dev, idx);
+    VuBlkReq *req;
+
+    while ((req = vu_queue_pop(vu_dev, vq, sizeof(*req)))) {
+        req->vexp = vexp;
+        req->vq = vq;
+        vhost_user_server_inc_in_flight(&vexp->vu_server);
+        qemu_coroutine_enter(qemu_coroutine_create(vu_blk_co_request, req));
+    }
+}
+
+/* The device, as libvhost-user asks for it (home context) */
+
+static void vu_blk_queue_set_started(VuDev *vu_dev, int idx, bool started)
+{
+    vu_set_queue_handler(vu_dev, vu_get_queue(vu_dev, idx), started ? vu_blk_process_vq : NULL);
+}
+
+static uint64_t vu_blk_get_features(VuDev *vu_dev)
+{
+    VuBlkExport *vexp = vu_blk_from_dev(vu_dev);
+    uint64_t features = 1ull << VIRTIO_BLK_F_SEG_MAX | 1ull << VIRTIO_BLK_F_TOPOLOGY |
+                        1ull << VIRTIO_BLK_F_BLK_SIZE | 1ull << VIRTIO_BLK_F_FLUSH |
+                        1ull << VIRTIO_BLK_F_CONFIG_WCE | 1ull << VIRTIO_BLK_F_DISCARD |
+                        1ull << VIRTIO_BLK_F_WRITE_ZEROES | 1ull << VIRTIO_BLK_F_MQ |
+                        1ull << VIRTIO_F_VERSION_1;
+
+    return vexp->handler.writable ? features : features | 1ull << VIRTIO_BLK_F_RO;
+}
+
+/* A driver that cannot flush expects its writes to be stable when they complete (5.2.6.2). */
+static void vu_blk_set_features(VuDev *vu_dev, uint64_t features)
+{
+    VuBlkExport *vexp = vu_blk_from_dev(vu_dev);
+
+    if (!(features & 1ull << VIRTIO_BLK_F_FLUSH)) {
+        blk_set_enable_write_cache(vexp->handler.blk, false);
+    } else {
+        blk_set_enable_write_cache(vexp->handler.blk, vexp->blkcfg.wce);
+    }
+}
+
+static uint64_t vu_blk_get_protocol_features(VuDev *vu_dev)
+{
+    return 1ull << VHOST_USER_PROTOCOL_F_CONFIG;
+}
+
+static int vu_blk_get_config(VuDev *vu_dev, uint8_t *config, uint32_t len)
+{
+    VuBlkExport *vexp = vu_blk_from_dev(vu_dev);
+
+    if (len > sizeof(vexp->blkcfg)) {
+        return -1;
+    }
+    memcpy(config, &vexp->blkcfg, len);
+    return 0;
+}
+
+/* Only the write cache switch can be written, and only by the guest. */
+static int vu_blk_set_config(VuDev *vu_dev, const uint8_t *data, uint32_t offset, uint32_t size,
+                             uint32_t flags)
+{
+    VuBlkExport *vexp = vu_blk_from_dev(vu_dev);
+
+    if (flags != VHOST_SET_CONFIG_TYPE_FRONTEND || size != sizeof(vexp->blkcfg.wce) ||
+        offset != offsetof(struct virtio_blk_config, wce) || *data > 1) {
+        return -EINVAL;
+    }
+    vexp->blkcfg.wce = *data;
+    blk_set_enable_write_cache(vexp->handler.blk, *data);
+    return 0;
+}
+
+static const VuDevIface vu_blk_iface = {
+    .get_features = vu_blk_get_features,
+    .set_features = vu_blk_set_features,
+    .get_protocol_features = vu_blk_get_protocol_features,
+    .queue_set_started = vu_blk_queue_set_started,
+    .get_config = vu_blk_get_config,
+    .set_config = vu_blk_set_config,
+};
+
+/* The block layer's side (main loop) */
+
+static void vu_blk_update_capacity(VuBlkExport *vexp)
+{
+    uint64_t sectors;
+
+    blk_get_geometry(vexp->handler.blk, &sectors);
+    vexp->blkcfg.capacity = cpu_to_le64(sectors);
+}
+
+static void vu_blk_resize(void *opaque)
+{
+    VuBlkExport *vexp = opaque;
+
+    vu_blk_update_capacity(vexp);
+    if (qatomic_read(&vexp->vu_server.life) == VU_SERVER_SERVING) {
+        vu_config_change_msg(&vexp->vu_server.vu_dev);
+    }
+}
+
+static void vu_blk_drained_begin(void *opaque)
+{
+    VuBlkExport *vexp = opaque;
+
+    qatomic_set(&vexp->vu_server.quiescing, true);
+    vhost_user_server_detach_aio_context(&vexp->vu_server);
+}
+
+static bool vu_blk_drained_poll(void *opaque)
+{
+    VuBlkExport *vexp = opaque;
+
+    return qatomic_load_acquire(&vexp->vu_server.co_trip) ||
+           vhost_user_server_has_in_flight(&vexp->vu_server);
+}
+
+static void vu_blk_drained_end(void *opaque)
+{
+    VuBlkExport *vexp = opaque;
+
+    qatomic_set(&vexp->vu_server.quiescing, false);
+    vhost_user_server_attach_aio_context(&vexp->vu_server, vexp->export.ctx);
+}
+
+static const BlockDevOps vu_blk_dev_ops = {
+    .resize_cb = vu_blk_resize,
+    .drained_begin = vu_blk_drained_begin,
+    .drained_poll = vu_blk_drained_poll,
+    .drained_end = vu_blk_drained_end,
+};
+
+/* Between the two the node is drained; drained_end attaches to the new context. */
+static void vu_blk_aio_attached(AioContext *ctx, void *opaque)
+{
+    VuBlkExport *vexp = opaque;
+
+    vexp->export.ctx = ctx;
+}
+
+static void vu_blk_aio_detach(void *opaque)
+{
+    VuBlkExport *vexp = opaque;
+
+    vexp->export.ctx = NULL;
+}
+
+/* Life of the export (main loop) */
+
+/* What the user asked for, checked. */
+typedef struct VuBlkConfig {
+    uint64_t logical_block_size;
+    uint16_t num_queues;
+    uint16_t queue_size;
+    const char *serial;
+    uint32_t max_discard_segments;
+    uint32_t max_write_zeroes_segments;
+} VuBlkConfig;
+
+/* Ours: options that QEMU's schema does not know. */
+static bool vu_blk_read_extensions(const BlockExportOptionsVhostUserBlk *opts, VuBlkConfig *config,
+                                   Error **errp)
+{
+#ifdef CONFIG_DEVICE_BACKENDS
+    if (opts->serial) {
+        if (strlen(opts->serial) > VIRTIO_BLK_SERIAL_BYTES) {
+            error_setg(errp, "serial '%s' is longer than %d bytes", opts->serial,
+                       VIRTIO_BLK_SERIAL_BYTES);
+            return false;
+        }
+        config->serial = opts->serial;
+    }
+    if (opts->has_queue_size) {
+        if (opts->queue_size < 2 || opts->queue_size & (opts->queue_size - 1)) {
+            error_setg(errp, "queue-size must be a power of 2 between 2 and 32768, not %u",
+                       opts->queue_size);
+            return false;
+        }
+        config->queue_size = opts->queue_size;
+    }
+    if (opts->has_max_discard_segments) {
+        config->max_discard_segments = opts->max_discard_segments;
+    }
+    if (opts->has_max_write_zeroes_segments) {
+        config->max_write_zeroes_segments = opts->max_write_zeroes_segments;
+    }
+    if (!config->max_discard_segments || !config->max_write_zeroes_segments) {
+        error_setg(errp, "%s must be greater than 0",
+                   config->max_discard_segments ? "max-write-zeroes-segments"
+                                                : "max-discard-segments");
+        return false;
+    }
+#endif
+    return true;
+}
+
+static bool vu_blk_read_options(const BlockExportOptionsVhostUserBlk *opts, VuBlkConfig *config,
+                                Error **errp)
+{
+    *config = (VuBlkConfig){
+        .logical_block_size =
+            opts->has_logical_block_size ? opts->logical_block_size : VIRTIO_BLK_SECTOR_SIZE,
+        .num_queues = opts->has_num_queues ? opts->num_queues : VHOST_USER_BLK_NUM_QUEUES_DEFAULT,
+        .queue_size = VHOST_USER_BLK_QUEUE_SIZE_DEFAULT,
+        .serial = VHOST_USER_BLK_SERIAL_DEFAULT,
+        .max_discard_segments = 1,
+        .max_write_zeroes_segments = 1,
+    };
+    if (!check_block_size("logical-block-size", config->logical_block_size, errp)) {
+        return false;
+    }
+    if (!config->num_queues) {
+        error_setg(errp, "num-queues must be greater than 0");
+        return false;
+    }
+    if (config->num_queues > VHOST_USER_BLK_NUM_QUEUES_DRIVABLE) {
+        warn_report("num-queues=%u: a front-end can drive no more than %d queues",
+                    config->num_queues, VHOST_USER_BLK_NUM_QUEUES_DRIVABLE);
+    }
+    return vu_blk_read_extensions(opts, config, errp);
+}
+
+static void vu_blk_initialize_config(VuBlkExport *vexp, const VuBlkConfig *config)
+{
+    uint32_t sectors_per_block = config->logical_block_size >> VIRTIO_BLK_SECTOR_BITS;
+    struct virtio_blk_config *cfg = &vexp->blkcfg;
+
+    vu_blk_update_capacity(vexp);
+    cfg->blk_size = cpu_to_le32(config->logical_block_size);
+    cfg->seg_max = cpu_to_le32(MIN(VHOST_USER_BLK_SEG_MAX, config->queue_size - 2));
+    cfg->min_io_size = cpu_to_le16(1);
+    cfg->opt_io_size = cpu_to_le32(1);
+    cfg->wce = blk_enable_write_cache(vexp->handler.blk);
+    cfg->num_queues = cpu_to_le16(config->num_queues);
+    cfg->max_discard_sectors = cpu_to_le32(VIRTIO_BLK_MAX_DISCARD_SECTORS);
+    cfg->max_discard_seg = cpu_to_le32(config->max_discard_segments);
+    cfg->discard_sector_alignment = cpu_to_le32(sectors_per_block);
+    cfg->max_write_zeroes_sectors = cpu_to_le32(VIRTIO_BLK_MAX_WRITE_ZEROES_SECTORS);
+    cfg->max_write_zeroes_seg = cpu_to_le32(config->max_write_zeroes_segments);
+    cfg->write_zeroes_may_unmap = 1;
+}
+
+static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error **errp)
+{
+    VuBlkExport *vexp = container_of(exp, VuBlkExport, export);
+    BlockExportOptionsVhostUserBlk *vu_opts = &opts->u.vhost_user_blk;
+    VuBlkConfig config;
+
+    if (!vu_blk_read_options(vu_opts, &config, errp)) {
+        return -EINVAL;
+    }
+    vexp->handler = (VirtioBlkHandler){
+        .blk = exp->blk,
+        .serial = g_strdup(config.serial),
+        .logical_block_size = config.logical_block_size,
+        .writable = opts->writable,
+        .max_discard_segments = config.max_discard_segments,
+        .max_write_zeroes_segments = config.max_write_zeroes_segments,
+    };
+    vu_blk_initialize_config(vexp, &config);
+    if (!vhost_user_server_start(&vexp->vu_server, vu_opts->addr, exp->ctx, config.num_queues,
+                                 &vu_blk_iface, errp)) {
+        g_free(vexp->handler.serial);
+        return -EADDRNOTAVAIL;
+    }
+    vexp->vu_server.max_queue_size = config.queue_size;
+    blk_add_aio_context_notifier(exp->blk, vu_blk_aio_attached, vu_blk_aio_detach, vexp);
+    blk_set_dev_ops(exp->blk, &vu_blk_dev_ops, vexp);
+    return 0;
+}
+
+static void vu_blk_exp_request_shutdown(BlockExport *exp)
+{
+    VuBlkExport *vexp = container_of(exp, VuBlkExport, export);
+
+    vhost_user_server_stop(&vexp->vu_server);
+}
+
+static void vu_blk_exp_delete(BlockExport *exp)
+{
+    VuBlkExport *vexp = container_of(exp, VuBlkExport, export);
+
+    blk_set_dev_ops(exp->blk, NULL, NULL);
+    blk_remove_aio_context_notifier(exp->blk, vu_blk_aio_attached, vu_blk_aio_detach, vexp);
+    g_free(vexp->handler.serial);
+}
+
+#ifdef CONFIG_DEVICE_BACKENDS
+static char *vu_blk_exp_describe_client(BlockExport *exp)
+{
+    VuBlkExport *vexp = container_of(exp, VuBlkExport, export);
+
+    return vhost_user_server_describe_client(&vexp->vu_server);
+}
+#endif
+
+const BlockExportDriver blk_exp_vhost_user_blk = {
+    .type = BLOCK_EXPORT_TYPE_VHOST_USER_BLK,
+    .instance_size = sizeof(VuBlkExport),
+    .create = vu_blk_exp_create,
+    .delete = vu_blk_exp_delete,
+    .request_shutdown = vu_blk_exp_request_shutdown,
+#ifdef CONFIG_DEVICE_BACKENDS
+    .describe_client = vu_blk_exp_describe_client,
+#endif
+};

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One virtio-blk request: read the header, look its type up in a table, check
+ * the range, have the block layer do it, write the status (virtio 1.2, 5.2.6).
+ *
+ * The memory behind the vectors is the guest's and may change at any time, so
+ * headers and segments are copied once and only the copies are looked at.
+ */
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "qemu/iov.h"
+#include "block/block-common.h"
+#include "virtio-blk-handler.h"
+#include "standard-headers/linux/virtio_blk.h"
+
+/* Segments of one discard request that are copied to the stack. */
+#define SEGMENTS_AT_ONCE 32
+
+/* A request on its way through the table. */
+typedef struct BlkRequest {
+    VirtioBlkHandler *handler;
+    int64_t offset;        /* bytes, from the header's sector; -1 when it does not fit */
+    struct iovec *in_iov;  /* without the status byte */
+    struct iovec *out_iov; /* without the header */
+    unsigned in_num;
+    unsigned out_num;
+    size_t in_size;
+    size_t out_size;
+    size_t written; /* bytes of in_iov that are valid now */
+} BlkRequest;
+
+/* Is [offset, offset + bytes) made of whole blocks inside the disk? Sectors are 512 bytes. */
+static bool coroutine_fn blk_request_in_range(VirtioBlkHandler *handler, int64_t offset,
+                                              uint64_t bytes)
+{
+    uint64_t sectors;
+    uint64_t block_mask = handler->logical_block_size - 1;
+
+    if (offset < 0 || bytes % VIRTIO_BLK_SECTOR_SIZE || (offset & block_mask) ||
+        bytes >> VIRTIO_BLK_SECTOR_BITS > BDRV_REQUEST_MAX_SECTORS) {
+        return false;
+    }
+    blk_co_get_geometry(handler->blk, &sectors);
+    return (offset + bytes) >> VIRTIO_BLK_SECTOR_BITS <= sectors;
+}
+
+static uint8_t blk_status(int ret)
+{
+    return ret < 0 ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
+}
+
+static uint8_t coroutine_fn blk_request_read(BlkRequest *req)
+{
+    QEMUIOVector qiov;
+    int ret;
+
+    if (!blk_request_in_range(req->handler, req->offset, req->in_size)) {
+        return VIRTIO_BLK_S_IOERR;
+    }
+    qemu_iovec_init_external(&qiov, req->in_iov, req->in_num);
+    ret = blk_co_preadv(req->handler->blk, req->offset, req->in_size, &qiov, 0);
+    req->written = ret < 0 ? 0 : req->in_size;
+    return blk_status(ret);
+}
+
+static uint8_t coroutine_fn blk_request_write(BlkRequest *req)
+{
+    QEMUIOVector qiov;
+
+    if (!req->handler->writable ||
+        !blk_request_in_range(req->handler, req->offset, req->out_size)) {
+        return VIRTIO_BLK_S_IOERR;
+    }
+    qemu_iovec_init_external(&qiov, req->out_iov, req->out_num);
+    return blk_status(blk_co_pwritev(req->handler->blk, req->offset, req->out_size, &qiov, 0));
+}
+
+static uint8_t coroutine_fn blk_request_flush(BlkRequest *req)
+{
+    return blk_status(blk_co_flush(req->handler->blk));
+}
+
+static uint8_t coroutine_fn blk_request_get_id(BlkRequest *req)
+{
+    char id[VIRTIO_BLK_SERIAL_BYTES] = { 0 };
+
+    if (req->handler->serial) {
+        memcpy(id, req->handler->serial, strnlen(req->handler->serial, sizeof(id)));
+    }
+    req->written = iov_from_buf(req->in_iov, req->in_num, 0, id, MIN(sizeof(id), req->in_size));
+    return VIRTIO_BLK_S_OK;
+}
+
+/* What distinguishes discard from write-zeroes. */
+typedef struct SegmentKind {
+    uint32_t allowed_flags;
+    uint32_t max_sectors;
+    int coroutine_fn (*run)(BlockBackend *blk, int64_t offset, int64_t bytes, uint32_t flags);
+} SegmentKind;
+
+static int coroutine_fn run_discard(BlockBackend *blk, int64_t offset, int64_t bytes,
+                                    uint32_t flags)
+{
+    return blk_co_pdiscard(blk, offset, bytes);
+}
+
+static int coroutine_fn run_write_zeroes(BlockBackend *blk, int64_t offset, int64_t bytes,
+                                         uint32_t flags)
+{
+    bool unmap = flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
+
+    return blk_co_pwrite_zeroes(blk, offset, bytes, unmap ? BDRV_REQ_MAY_UNMAP : 0);
+}
+
+static const SegmentKind discard_kind = { 0, VIRTIO_BLK_MAX_DISCARD_SECTORS, run_discard };
+static const SegmentKind write_zeroes_kind = {
+    VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP,
+    VIRTIO_BLK_MAX_WRITE_ZEROES_SECTORS,
+    run_write_zeroes,
+};
+
+/* Check one segment; on VIRTIO_BLK_S_OK its offset and length in bytes are given. */
+static uint8_t coroutine_fn segment_check(VirtioBlkHandler *handler, const SegmentKind *kind,
+                                          const struct virtio_blk_discard_write_zeroes *raw,
+                                          int64_t *ret_offset, int64_t *ret_bytes)
+{
+    uint64_t sector = le64_to_cpu(raw->sector);
+    uint32_t sectors = le32_to_cpu(raw->num_sectors);
+
+    if (le32_to_cpu(raw->flags) & ~kind->allowed_flags) {
+        return VIRTIO_BLK_S_UNSUPP;
+    }
+    if (sectors > kind->max_sectors || sector > INT64_MAX >> VIRTIO_BLK_SECTOR_BITS) {
+        return VIRTIO_BLK_S_IOERR;
+    }
+    *ret_offset = sector << VIRTIO_BLK_SECTOR_BITS;
+    *ret_bytes = (int64_t)sectors << VIRTIO_BLK_SECTOR_BITS;
+    if (!blk_request_in_range(handler, *ret_offset, *ret_bytes)) {
+        return VIRTIO_BLK_S_IOERR;
+    }
+    return VIRTIO_BLK_S_OK;
+}
+
+/* Copy, check and run up to SEGMENTS_AT_ONCE segments, which begin at byte @done. */
+static uint8_t coroutine_fn segments_run(BlkRequest *req, const SegmentKind *kind, size_t done,
+                                         size_t bytes)
+{
+    struct virtio_blk_discard_write_zeroes raw[SEGMENTS_AT_ONCE];
+    int64_t offset, length;
+    uint8_t status;
+
+    if (iov_to_buf(req->out_iov, req->out_num, done, raw, bytes) != bytes) {
+        return VIRTIO_BLK_S_IOERR;
+    }
+    for (size_t i = 0; i < bytes / sizeof(raw[0]); i++) {
+        status = segment_check(req->handler, kind, &raw[i], &offset, &length);
+        if (status != VIRTIO_BLK_S_OK) {
+            return status;
+        }
+        if (kind->run(req->handler->blk, offset, length, le32_to_cpu(raw[i].flags)) < 0) {
+            return VIRTIO_BLK_S_IOERR;
+        }
+    }
+    return VIRTIO_BLK_S_OK;
+}
+
+static uint8_t coroutine_fn blk_request_segments(BlkRequest *req, const SegmentKind *kind,
+                                                 uint32_t max_segments)
+{
+    const size_t segment = sizeof(struct virtio_blk_discard_write_zeroes);
+    uint8_t status = VIRTIO_BLK_S_OK;
+
+    if (!req->handler->writable || !req->out_size || req->out_size % segment) {
+        return VIRTIO_BLK_S_IOERR;
+    }
+    if (req->out_size / segment > MAX(max_segments, 1)) {
+        return VIRTIO_BLK_S_UNSUPP;
+    }
+    for (size_t done = 0; done < req->out_size && status == VIRTIO_BLK_S_OK;) {
+        size_t bytes = MIN(req->out_size - done, SEGMENTS_AT_ONCE * segment);
+
+        status = segments_run(req, kind, done, bytes);
+        done += bytes;
+    }
+    return status;
+}
+
+static uint8_t coroutine_fn blk_request_discard(BlkRequest *req)
+{
+    return blk_request_segments(req, &discard_kind, req->handler->max_discard_segments);
+}
+
+static uint8_t coroutine_fn blk_request_write_zeroes(BlkRequest *req)
+{
+    return blk_request_segments(req, &write_zeroes_kind, req->handler->max_write_zeroes_segments);
+}
+
+static uint8_t coroutine_fn (*const blk_request_types[])(BlkRequest *req) = {
+    [VIRTIO_BLK_T_IN] = blk_request_read,
+    [VIRTIO_BLK_T_OUT] = blk_request_write,
+    [VIRTIO_BLK_T_FLUSH] = blk_request_flush,
+    [VIRTIO_BLK_T_GET_ID] = blk_request_get_id,
+    [VIRTIO_BLK_T_DISCARD] = blk_request_discard,
+    [VIRTIO_BLK_T_WRITE_ZEROES] = blk_request_write_zeroes,
+};
+
+/* Where the status byte lies: the last byte that the device may write; NULL: nowhere. */
+static uint8_t *blk_request_take_status(struct iovec *in_iov, unsigned *in_num)
+{
+    struct iovec *last;
+
+    while (*in_num && !in_iov[*in_num - 1].iov_len) {
+        (*in_num)--;
+    }
+    if (!*in_num) {
+        return NULL;
+    }
+    last = &in_iov[*in_num - 1];
+    last->iov_len--;
+    return (uint8_t *)last->iov_base + last->iov_len;
+}
+
+static uint8_t coroutine_fn blk_request_run(BlkRequest *req)
+{
+    struct virtio_blk_outhdr header;
+    uint64_t sector;
+    uint32_t type;
+
+    if (iov_to_buf(req->out_iov, req->out_num, 0, &header, sizeof(header)) != sizeof(header)) {
+        return VIRTIO_BLK_S_IOERR;
+    }
+    iov_discard_front(&req->out_iov, &req->out_num, sizeof(header));
+    type = le32_to_cpu(header.type) & ~VIRTIO_BLK_T_BARRIER;
+    sector = le64_to_cpu(header.sector);
+    req->offset =
+        sector > INT64_MAX >> VIRTIO_BLK_SECTOR_BITS ? -1 : sector << VIRTIO_BLK_SECTOR_BITS;
+    req->in_size = iov_size(req->in_iov, req->in_num);
+    req->out_size = iov_size(req->out_iov, req->out_num);
+    if (type >= ARRAY_SIZE(blk_request_types) || !blk_request_types[type]) {
+        return VIRTIO_BLK_S_UNSUPP;
+    }
+    return blk_request_types[type](req);
+}
+
+int coroutine_fn virtio_blk_process_req(VirtioBlkHandler *handler, struct iovec *in_iov,
+                                        struct iovec *out_iov, unsigned int in_num,
+                                        unsigned int out_num)
+{
+    uint8_t *status = blk_request_take_status(in_iov, &in_num);
+    BlkRequest req = {
+        .handler = handler,
+        .in_iov = in_iov,
+        .out_iov = out_iov,
+        .in_num = in_num,
+        .out_num = out_num,
+    };
+
+    if (!status) {
+        return -EINVAL;
+    }
+    *status = blk_request_run(&req);
+    return req.written + 1;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One virtio-blk request, whatever transport brought it (virtio 1.2, 5.2.6).
+ */
+#ifndef VIRTIO_BLK_HANDLER_H
+#define VIRTIO_BLK_HANDLER_H
+
+#include "system/block-backend.h"
+
+#define VIRTIO_BLK_SECTOR_BITS 9
+#define VIRTIO_BLK_SECTOR_SIZE (1ULL << VIRTIO_BLK_SECTOR_BITS)
+
+/* Limits that the config space shall state. */
+#define VIRTIO_BLK_MAX_DISCARD_SECTORS      32768
+#define VIRTIO_BLK_MAX_WRITE_ZEROES_SECTORS 32768
+
+/* Bytes of the answer to GET_ID. */
+#define VIRTIO_BLK_SERIAL_BYTES 20
+
+/* What requests need of their device. Constant while requests run. */
+typedef struct VirtioBlkHandler {
+    BlockBackend *blk;
+    char *serial;                /* at most VIRTIO_BLK_SERIAL_BYTES are told to the guest */
+    uint32_t logical_block_size; /* bytes; a power of two */
+    bool writable;
+    uint32_t max_discard_segments;      /* 0 counts as 1 */
+    uint32_t max_write_zeroes_segments; /* 0 counts as 1 */
+} VirtioBlkHandler;
+
+/**
+ * virtio_blk_process_req: Execute one request.
+ * @handler: the device
+ * @in_iov: what the device may write: the data of a read, then the status byte
+ * @out_iov: what it may read: the header, then the data of a write
+ * @in_num: elements of @in_iov, which is changed
+ * @out_num: elements of @out_iov, which is changed
+ *
+ * Header, data and status may be split over elements in any way. Yields.
+ * Returns the number of bytes written to @in_iov, the status included; or
+ * -EINVAL when there was no room for a status: then nothing was done.
+ */
+int coroutine_fn virtio_blk_process_req(VirtioBlkHandler *handler, struct iovec *in_iov,
+                                        struct iovec *out_iov, unsigned int in_num,
+                                        unsigned int out_num);
+
+#endif /* VIRTIO_BLK_HANDLER_H */
