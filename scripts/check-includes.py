@@ -14,6 +14,7 @@ import sys
 # (pattern of a path from the top, layer); headers are named without "include/".
 ROOMS = [
     ('qemu/osdep.h', 0), ('qemu/compiler.h', 0), ('qemu/roles.h', 0), ('qemu/bswap.h', 0),
+    ('qemu/typedefs.h', 0),
     ('standard-headers/*', 0),
     ('qemu/coroutine*', 2), ('qemu/lockable.h', 2), ('qemu/timer.h', 2), ('qemu/main-loop.h', 2),
     ('qemu/throttle*.h', 2), ('block/aio*.h', 2), ('block/thread-pool.h', 2),

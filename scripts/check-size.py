@@ -16,7 +16,8 @@ MAX_FUNCTION, AIM_P90, MAX_FILE, ALARM_FILE, MAX_PARAMETERS = 80, 45, 800, 600, 
 FOREIGN = {'aio_set_fd_handler', 'vu_init', 'qio_channel_socket_connect_async',
            'qio_channel_socket_listen_async', 'qio_channel_readv_full', 'qio_channel_writev_full',
            'qio_channel_set_aio_fd_handler', 'iov_send_recv', 'throttle_timers_init',
-           'qio_channel_readv_full_all_eof', 'qio_channel_writev_full_all'}
+           'qio_channel_readv_full_all_eof', 'qio_channel_writev_full_all',
+           'error_set_internal', 'error_setg_errno_internal', 'qemu_iovec_init_extended'}
 
 NAME = re.compile(r'([A-Za-z_]\w*)\s*\(([^;{}]*)\)[^(){};]*$', re.S)
 

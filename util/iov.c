@@ -110,7 +110,7 @@ unsigned iov_copy(struct iovec *dst_iov, unsigned int dst_iov_cnt, const struct 
 }
 
 /* One sendmsg() or recvmsg() of as much of the range as one call takes. */
-static ssize_t transfer_once(int sockfd, int flags, IOVWalk w, bool do_send)
+static ssize_t transfer_once(int sockfd, IOVWalk w, bool do_send)
 {
     struct iovec local[64];
     struct msghdr msg = { .msg_iov = local };
@@ -119,11 +119,11 @@ static ssize_t transfer_once(int sockfd, int flags, IOVWalk w, bool do_send)
            (local[msg.msg_iovlen] = iov_walk_next(&w)).iov_len) {
         msg.msg_iovlen++;
     }
-    return RETRY_ON_EINTR(do_send ? sendmsg(sockfd, &msg, flags) : recvmsg(sockfd, &msg, flags));
+    return RETRY_ON_EINTR(do_send ? sendmsg(sockfd, &msg, 0) : recvmsg(sockfd, &msg, 0));
 }
 
-ssize_t iov_send_recv_with_flags(int sockfd, int sockflags, const struct iovec *iov,
-                                 unsigned int iov_cnt, size_t offset, size_t bytes, bool do_send)
+ssize_t iov_send_recv(int sockfd, const struct iovec *iov, unsigned int iov_cnt, size_t offset,
+                      size_t bytes, bool do_send)
 {
     size_t total = 0;
 
@@ -134,7 +134,7 @@ ssize_t iov_send_recv_with_flags(int sockfd, int sockflags, const struct iovec *
         if (w.iov == w.end) {
             break;
         }
-        ret = transfer_once(sockfd, sockflags, w, do_send);
+        ret = transfer_once(sockfd, w, do_send);
         if (ret < 0 && total == 0) {
             return -1;
         }
@@ -144,12 +144,6 @@ ssize_t iov_send_recv_with_flags(int sockfd, int sockflags, const struct iovec *
         total += ret;
     }
     return total;
-}
-
-ssize_t iov_send_recv(int sockfd, const struct iovec *iov, unsigned int iov_cnt, size_t offset,
-                      size_t bytes, bool do_send)
-{
-    return iov_send_recv_with_flags(sockfd, 0, iov, iov_cnt, offset, bytes, do_send);
 }
 
 void iov_hexdump(const struct iovec *iov, const unsigned int iov_cnt, FILE *fp, const char *prefix,

@@ -50,7 +50,7 @@ size_t qemu_iovec_concat_iov(QEMUIOVector *dst, struct iovec *src_iov, unsigned 
         done += len;
         soffset = 0;
     }
-    assert(soffset == 0);
+    assert(soffset == 0 || sbytes == 0);
     return done;
 }
 

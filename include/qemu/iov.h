@@ -51,9 +51,6 @@ size_t iov_memset(const struct iovec *iov, const unsigned int iov_cnt, size_t of
  */
 ssize_t iov_send_recv(int sockfd, const struct iovec *iov, unsigned int iov_cnt, size_t offset,
                       size_t bytes, bool do_send);
-/* The same with sendmsg(2)/recvmsg(2) @sockflags. */
-ssize_t iov_send_recv_with_flags(int sockfd, int sockflags, const struct iovec *iov,
-                                 unsigned int iov_cnt, size_t offset, size_t bytes, bool do_send);
 #define iov_recv(sockfd, iov, iov_cnt, offset, bytes) \
     iov_send_recv(sockfd, iov, iov_cnt, offset, bytes, false)
 #define iov_send(sockfd, iov, iov_cnt, offset, bytes) \
