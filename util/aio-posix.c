@@ -135,7 +135,7 @@ void aio_free_deleted(AioContext *ctx)
     }
     while ((node = QSIMPLEQ_FIRST(&ctx->deleted_handlers))) {
         QSIMPLEQ_REMOVE_HEAD(&ctx->deleted_handlers, node_deleted);
-        if (node->fdmon_busy || node->ready) {
+        if (node->fdmon_busy || node->fdmon_queued || node->ready) {
             QSIMPLEQ_INSERT_TAIL(&keep, node, node_deleted);
         } else {
             qatomic_dec(&ctx->nr_deleted);
@@ -289,8 +289,20 @@ bool aio_poll(AioContext *ctx, bool blocking)
 /* Life */
 
 static const FDMonOps *const fdmon_by_preference[] = {
+#ifdef CONFIG_LINUX_IO_URING
+    &fdmon_io_uring_ops,
+#endif
+    &fdmon_epoll_ops,
     &fdmon_poll_ops,
 };
+
+/* AIO_FDMON in the environment names one to use, so that tests can be run with each. */
+static bool fdmon_wanted(const FDMonOps *ops)
+{
+    const char *name = g_getenv("AIO_FDMON");
+
+    return !name || ops == &fdmon_poll_ops || g_str_equal(ops->name, name);
+}
 
 void aio_context_setup(AioContext *ctx)
 {
@@ -301,7 +313,7 @@ void aio_context_setup(AioContext *ctx)
     ctx->pollers = g_ptr_array_new();
     for (size_t i = 0; i < ARRAY_SIZE(fdmon_by_preference); i++) {
         ctx->fdmon_ops = fdmon_by_preference[i];
-        if (ctx->fdmon_ops->init(ctx) == 0) {
+        if (fdmon_wanted(ctx->fdmon_ops) && ctx->fdmon_ops->init(ctx) == 0) {
             return;
         }
     }

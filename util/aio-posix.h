@@ -7,7 +7,7 @@
  * aio_set_fd_handler() makes a node for each descriptor and tells the monitor through update().
  * wait() sleeps and puts what is ready on the context's lists; aio-posix.c dispatches.  A removed
  * node is marked, and freed by the home thread between iterations once nothing refers to it: the
- * monitor says so by fdmon_busy.
+ * monitor says so by fdmon_queued and fdmon_busy.
  */
 #ifndef AIO_POSIX_H
 #define AIO_POSIX_H
@@ -42,10 +42,11 @@ struct AioHandler {
     bool begun;       /* io_poll_begin has run, io_poll_end has not */
     unsigned running; /* nested calls of its own callbacks */
 
-    /* The monitor's own: io_uring; list_lock. */
-    unsigned fdmon_flags;
-    QSIMPLEQ_ENTRY(AioHandler) fdmon_next;
-    bool fdmon_busy; /* the kernel or a list still refers to it: do not free */
+    /* io_uring's own. */
+    QSIMPLEQ_ENTRY(AioHandler) fdmon_change; /* list_lock */
+    bool fdmon_queued;                       /* on the list of changes; list_lock */
+    QSIMPLEQ_ENTRY(AioHandler) fdmon_rearm;  /* home thread */
+    bool fdmon_busy; /* a request is in flight or to be made again; home thread */
 };
 
 struct FDMonOps {
