@@ -148,9 +148,11 @@ static char *word_around(const GString *text, size_t *at)
 
 static char *describe_failure(const GString *text, enum json_tokener_error error, size_t *at)
 {
+    bool unfinished = error == json_tokener_continue || error == json_tokener_error_parse_eof;
     bool keyword =
         error == json_tokener_error_parse_null || error == json_tokener_error_parse_boolean ||
-        (error == json_tokener_error_parse_unexpected && g_ascii_isalpha(text->str[*at]));
+        (error == json_tokener_error_parse_unexpected && g_ascii_isalpha(text->str[*at])) ||
+        (unfinished && g_ascii_isalpha(text->str[0]));
 
     if (keyword) {
         g_autofree char *word = word_around(text, at);

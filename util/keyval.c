@@ -55,10 +55,12 @@ static bool key_is_valid(const char *key)
 
 static bool put_value(QDict *root, const char *key, const char *value, Error **errp)
 {
-    const char *fragment = key, *dot;
+    const char *fragment = key;
     QDict *cur = root;
 
-    while ((dot = strchr(fragment, '.'))) {
+    /* a vendor's prefix has dots of its own, so the end of a fragment is not simply the next dot */
+    while (fragment[fragment_length(fragment, fragment == key)]) {
+        const char *dot = fragment + fragment_length(fragment, fragment == key);
         g_autofree char *name = g_strndup(fragment, dot - fragment);
         QObject *next = qdict_get(cur, name);
 

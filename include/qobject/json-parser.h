@@ -32,12 +32,12 @@ typedef struct JSONMessageParser {
     JSONMessageEmit *emit;
     void *opaque;
     JSONParserState state;
-    GString *text;    /* the value so far, its strings in double quotes */
-    GString *closing; /* the brackets that have to close it, the innermost last */
-    char quote;       /* that ends the string we are in */
-    size_t colons;    /* outside of strings: members of all objects */
-    ssize_t word_at;  /* where in the text the word we are in begins, -1 outside of words */
-    unsigned line, column;             /* of the byte that comes next, from 1 on */
+    GString *text;         /* the value so far, its strings in double quotes */
+    GString *closing;      /* the brackets that have to close it, the innermost last */
+    char quote;            /* that ends the string we are in */
+    size_t colons;         /* outside of strings: members of all objects */
+    ssize_t word_at;       /* where in the text the word we are in begins, -1 outside of words */
+    unsigned line, column; /* of the byte that comes next, from 1 on */
     unsigned first_line, first_column; /* where the text begins */
 } JSONMessageParser;
 

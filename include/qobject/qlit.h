@@ -24,12 +24,31 @@ struct QLitDictEntry {
     QLitObject value;
 };
 
-#define QLIT_QNULL    ((QLitObject){ .type = QTYPE_QNULL })
-#define QLIT_QBOOL(v) ((QLitObject){ .type = QTYPE_QBOOL, .value.qbool = (v) })
-#define QLIT_QNUM(v)  ((QLitObject){ .type = QTYPE_QNUM, .value.qnum = (v) })
-#define QLIT_QSTR(v)  ((QLitObject){ .type = QTYPE_QSTRING, .value.qstr = (v) })
-#define QLIT_QDICT(v) ((QLitObject){ .type = QTYPE_QDICT, .value.qdict = (v) })
-#define QLIT_QLIST(v) ((QLitObject){ .type = QTYPE_QLIST, .value.qlist = (v) })
+/* Initializers of a QLitObject. */
+#define QLIT_QNULL          \
+    {                       \
+        .type = QTYPE_QNULL \
+    }
+#define QLIT_QBOOL(v)                           \
+    {                                           \
+        .type = QTYPE_QBOOL, .value.qbool = (v) \
+    }
+#define QLIT_QNUM(v)                          \
+    {                                         \
+        .type = QTYPE_QNUM, .value.qnum = (v) \
+    }
+#define QLIT_QSTR(v)                             \
+    {                                            \
+        .type = QTYPE_QSTRING, .value.qstr = (v) \
+    }
+#define QLIT_QDICT(v)                           \
+    {                                           \
+        .type = QTYPE_QDICT, .value.qdict = (v) \
+    }
+#define QLIT_QLIST(v)                           \
+    {                                           \
+        .type = QTYPE_QLIST, .value.qlist = (v) \
+    }
 
 /* A new value that equals @qlit. */
 QObject *qobject_from_qlit(const QLitObject *qlit);

@@ -80,7 +80,7 @@ def marshal(command):
 def emit_module(output, module):
     title = f'Commands of qapi/{module.name}.json.'
     header = output.c_file(f'qapi-commands-{module.name}.h', title)
-    header.include(f'qapi/qapi-types-{module.name}.h', 'qobject/qdict.h')
+    header.include(f'qapi-types-{module.name}.h', 'qobject/qdict.h')
     source = output.c_file(f'qapi-commands-{module.name}.c', title)
     source.include('qapi/qmp-marshal.h', f'qapi-commands-{module.name}.h')
     for command in module.of_kind(Command):

@@ -34,9 +34,9 @@ def sender(event):
 def emit_module(output, module):
     title = f'Events of qapi/{module.name}.json.'
     header = output.c_file(f'qapi-events-{module.name}.h', title)
-    header.include(f'qapi/qapi-types-{module.name}.h')
+    header.include(f'qapi-types-{module.name}.h')
     source = output.c_file(f'qapi-events-{module.name}.c', title)
-    source.include('qapi/qmp-event.h', 'qapi/qapi-emit-events.h', f'qapi-events-{module.name}.h')
+    source.include('qapi/qmp-event.h', 'qapi-emit-events.h', f'qapi-events-{module.name}.h')
     for event in module.of_kind(Event):
         declaration, definition = sender(event)
         header.add(declaration)

@@ -213,8 +213,8 @@ def emit_builtin(output):
 
 def emit_module(output, module):
     header = output.c_file(f'qapi-types-{module.name}.h', f'Types of qapi/{module.name}.json.')
-    header.include('qapi/qapi-builtin-types.h',
-                   *(f'qapi/qapi-types-{name}.h' for name in module.includes))
+    header.include('qapi-builtin-types.h',
+                   *(f'qapi-types-{name}.h' for name in module.includes))
     source = output.c_file(f'qapi-types-{module.name}.c', f'Types of qapi/{module.name}.json.')
     source.include(f'qapi-types-{module.name}.h')
     enums = module.of_kind(Enum)

@@ -41,16 +41,16 @@ def _add(files, texts):
 
 def emit_builtin(output):
     files = _files(output, 'qapi-builtin-visit', "Visits of lists of the schema language's own types.",
-                   'qapi/qapi-builtin-types.h')
+                   'qapi-builtin-types.h')
     for type_ in BUILTINS.values():
         _add(files, pointer_visit(f'{type_.c_base}List'))
 
 
 def emit_module(output, module):
     files = _files(output, f'qapi-visit-{module.name}', f'Visits of types of qapi/{module.name}.json.',
-                   f'qapi/qapi-types-{module.name}.h')
-    files[0].include('qapi/qapi-builtin-visit.h',
-                     *(f'qapi/qapi-visit-{name}.h' for name in module.includes))
+                   f'qapi-types-{module.name}.h')
+    files[0].include('qapi-builtin-visit.h',
+                     *(f'qapi-visit-{name}.h' for name in module.includes))
     for type_ in module.of_kind(Enum, Object, Alternate):
         _add(files, enum_visit(type_.c_base) if isinstance(type_, Enum)
              else pointer_visit(type_.c_base))

@@ -50,7 +50,7 @@ class Output:
     def umbrella(self, stem, modules):
         """@stem.h, which includes the headers of all modules."""
         header = self.c_file(f'{stem}.h', 'All modules.')
-        header.include(*(f'qapi/{stem}-{name}.h' for name in modules))
+        header.include(*(f'{stem}-{name}.h' for name in modules))
 
     def names(self):
         return sorted(self._files)
