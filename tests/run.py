@@ -66,6 +66,15 @@ def collect(names, log_dir):
     return found, broken
 
 
+def without_broken_builds(found, build_results):
+    """What can run; a program whose build failed would only test an old one."""
+    broken = {result.job.build for result in build_results if result.failed}
+    left_out = [job for job in found if job.build in broken]
+    if left_out:
+        print(f'not run, for their build failed: {len(left_out)} test programs')
+    return [job for job in found if job.build not in broken]
+
+
 def main():
     options = arguments()
     started = time.monotonic()
@@ -80,6 +89,7 @@ def main():
     found, broken = collect(options.suite, log_dir)
     if options.match:
         found = [job for job in found if options.match in job.name]
+    found = without_broken_builds(found, results)
     results += broken + jobs.run_all(found, log_dir, options.jobs, report.line)
     return 0 if report.summary(results, time.monotonic() - started) else 1
 

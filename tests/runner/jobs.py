@@ -18,6 +18,7 @@ class Job:
     command: list
     env: dict = dataclasses.field(default_factory=dict)
     cwd: str = None
+    build: str = None               # what it needs
     timeout: float = 300
     weight: int = 1                 # the heaviest start first
     speaks_tap: bool = True

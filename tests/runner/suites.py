@@ -27,13 +27,14 @@ def _python_tests(top, suite, build, timeout, weight):
             continue
         jobs.append(Job(f'{suite}/{name}', [sys.executable, os.path.join(top, 'tests/qtest/tap.py'),
                                             path],
-                        env=env, timeout=timeout, weight=weight))
+                        env=env, build=build, timeout=timeout, weight=weight))
     return jobs
 
 
 def style(top):
     """Layers, sizes, headers, format."""
-    return [Job('style', [os.path.join(top, 'scripts/check-style.sh')], weight=3)]
+    return [Job('style', [os.path.join(top, 'scripts/check-style.sh')],
+                build='release', weight=3)]
 
 
 def unit(top):
