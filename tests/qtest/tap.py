@@ -64,7 +64,7 @@ def main():
     if len(sys.argv) < 2 or sys.argv[1] in ('-h', '--help'):
         print(__doc__)
         return 0 if len(sys.argv) > 1 else 1
-    sys.path.insert(0, HERE)
+    sys.path[:0] = [os.path.dirname(os.path.abspath(sys.argv[1])), HERE]
     module = os.path.splitext(os.path.basename(sys.argv[1]))[0]
     names = [f'{module}.{name}' for name in sys.argv[2:]] or [module]
     suite = unittest.defaultTestLoader.loadTestsFromNames(names)

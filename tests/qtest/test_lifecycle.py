@@ -3,12 +3,12 @@
 
 import os
 import signal
-import threading
 import time
 import unittest
 
 from support.daemon import Daemon
 from support.image import MIB, Image
+from support.load import LoadThread
 from support.proto_case import ProtoCase
 from support.virtio_blk import IN, OK, OUT, BlkDriver
 from support.waiting import until
@@ -88,34 +88,6 @@ class ComeAndGo(ProtoCase):
         self.assertTrue(client.alive())
         self.remove('cut')
         client.wait_closed()
-
-
-class LoadThread(threading.Thread):
-    """Writes and reads back on one export until told to finish."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.driver = BlkDriver(path)
-        self.stopping = threading.Event()
-        self.error = None
-        self.done = 0
-
-    def run(self):
-        try:
-            while not self.stopping.is_set():
-                data = self.done.to_bytes(8, 'little') * 512
-                self.driver.write(self.done % 1000, data)
-                if self.driver.read(self.done % 1000, 4096) != data:
-                    raise AssertionError('read something else than was written')
-                self.done += 1
-        except Exception as error:      # pylint: disable=broad-except
-            self.error = error
-
-    def finish(self):
-        """Ends the load."""
-        self.stopping.set()
-        self.join()
-        self.driver.close()
 
 
 class End(unittest.TestCase):

@@ -11,6 +11,11 @@ from .jobs import Job
 DAEMON = 'storage-daemon/qemu-storage-daemon'
 
 
+def _tap(top, path):
+    """The command that runs a Python test file."""
+    return [sys.executable, os.path.join(top, 'tests/qtest/tap.py'), path]
+
+
 def _python_tests(top, suite, build, timeout, weight):
     """A job for each Python test file of @suite, against the daemon of @build."""
     jobs = []
@@ -25,9 +30,8 @@ def _python_tests(top, suite, build, timeout, weight):
         name = os.path.splitext(os.path.basename(path))[0]
         if name.startswith('test_guest_') != (suite == 'guest'):
             continue
-        jobs.append(Job(f'{suite}/{name}', [sys.executable, os.path.join(top, 'tests/qtest/tap.py'),
-                                            path],
-                        env=env, build=build, timeout=timeout, weight=weight))
+        jobs.append(Job(f'{suite}/{name}', _tap(top, path), env=env, build=build, timeout=timeout,
+                        weight=weight))
     return jobs
 
 
@@ -39,7 +43,8 @@ def style(top):
 
 def unit(top):
     """Unit tests under both sanitizer builds."""
-    return builds.unit_tests(top, 'asan') + builds.unit_tests(top, 'tsan')
+    runner = Job('unit/runner', _tap(top, os.path.join(top, 'tests/runner/test_runner.py')))
+    return [runner, *builds.unit_tests(top, 'asan'), *builds.unit_tests(top, 'tsan')]
 
 
 def proto(top):

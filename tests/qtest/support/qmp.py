@@ -31,7 +31,10 @@ class Qmp:
 
     def receive(self):
         """The next JSON line, None at the end of the stream."""
-        line = self._file.readline()
+        try:
+            line = self._file.readline()
+        except ConnectionResetError:
+            return None
         return json.loads(line) if line else None
 
     def send_text(self, text):
