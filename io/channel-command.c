@@ -62,40 +62,16 @@ QIOChannelCommand *qio_channel_command_new_spawn(const char *const argv[], int f
     return ok ? g_steal_pointer(&cioc) : NULL;
 }
 
-static ssize_t command_result(ssize_t len, const char *what, Error **errp)
-{
-    if (len >= 0) {
-        return len;
-    }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) {
-        return QIO_CHANNEL_ERR_BLOCK;
-    }
-    error_setg_errno(errp, errno, "Unable to %s command", what);
-    return -1;
-}
-
 static ssize_t command_readv(QIOChannel *ioc, const struct iovec *iov, size_t niov, int **fds,
                              size_t *nfds, int flags, Error **errp)
 {
-    int fd = QIO_CHANNEL_COMMAND(ioc)->readfd;
-    ssize_t len;
-
-    do {
-        len = readv(fd, iov, MIN(niov, IOV_MAX));
-    } while (len < 0 && errno == EINTR);
-    return command_result(len, "read from", errp);
+    return qio_channel_util_readv(QIO_CHANNEL_COMMAND(ioc)->readfd, iov, niov, -1, errp);
 }
 
 static ssize_t command_writev(QIOChannel *ioc, const struct iovec *iov, size_t niov, int *fds,
                               size_t nfds, int flags, Error **errp)
 {
-    int fd = QIO_CHANNEL_COMMAND(ioc)->writefd;
-    ssize_t len;
-
-    do {
-        len = writev(fd, iov, MIN(niov, IOV_MAX));
-    } while (len < 0 && errno == EINTR);
-    return command_result(len, "write to", errp);
+    return qio_channel_util_writev(QIO_CHANNEL_COMMAND(ioc)->writefd, iov, niov, -1, errp);
 }
 
 /* Wait a while for the child; false if it lives on. */
@@ -155,6 +131,13 @@ static GSource *command_create_watch(QIOChannel *ioc, GIOCondition condition)
     return qio_channel_create_fd_pair_watch(ioc, cioc->readfd, cioc->writefd, condition);
 }
 
+static int command_poll_fd(QIOChannel *ioc, GIOCondition condition)
+{
+    QIOChannelCommand *cioc = QIO_CHANNEL_COMMAND(ioc);
+
+    return condition & G_IO_IN ? cioc->readfd : cioc->writefd;
+}
+
 static void command_set_aio_fd_handler(QIOChannel *ioc, AioContext *read_ctx, IOHandler *io_read,
                                        AioContext *write_ctx, IOHandler *io_write, void *opaque)
 {
@@ -185,6 +168,7 @@ static void command_class_init(ObjectClass *klass, const void *data)
     ioc_klass->io_close = command_close;
     ioc_klass->io_set_blocking = command_set_blocking;
     ioc_klass->io_create_watch = command_create_watch;
+    ioc_klass->io_poll_fd = command_poll_fd;
     ioc_klass->io_set_aio_fd_handler = command_set_aio_fd_handler;
 }
 

@@ -30,11 +30,8 @@ QIOChannelFile *qio_channel_file_new_dupfd(int fd, Error **errp)
 
 QIOChannelFile *qio_channel_file_new_path(const char *path, int flags, mode_t mode, Error **errp)
 {
-    int fd;
+    int fd = RETRY_ON_EINTR(open(path, flags | O_CLOEXEC, mode));
 
-    do {
-        fd = open(path, flags | O_CLOEXEC, mode);
-    } while (fd < 0 && errno == EINTR);
     if (fd < 0) {
         error_setg_errno(errp, errno, "Unable to open '%s'", path);
         return NULL;
@@ -42,65 +39,41 @@ QIOChannelFile *qio_channel_file_new_path(const char *path, int flags, mode_t mo
     return qio_channel_file_new_fd(fd);
 }
 
-/* The result of a transfer, with its Error. */
-static ssize_t file_result(ssize_t len, const char *what, Error **errp)
-{
-    if (len >= 0) {
-        return len;
-    }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) {
-        return QIO_CHANNEL_ERR_BLOCK;
-    }
-    error_setg_errno(errp, errno, "Unable to %s file", what);
-    return -1;
-}
-
 static ssize_t file_readv(QIOChannel *ioc, const struct iovec *iov, size_t niov, int **fds,
                           size_t *nfds, int flags, Error **errp)
 {
-    int fd = QIO_CHANNEL_FILE(ioc)->fd;
-    ssize_t len;
-
-    do {
-        len = readv(fd, iov, MIN(niov, IOV_MAX));
-    } while (len < 0 && errno == EINTR);
-    return file_result(len, "read from", errp);
+    return qio_channel_util_readv(QIO_CHANNEL_FILE(ioc)->fd, iov, niov, -1, errp);
 }
 
 static ssize_t file_writev(QIOChannel *ioc, const struct iovec *iov, size_t niov, int *fds,
                            size_t nfds, int flags, Error **errp)
 {
-    int fd = QIO_CHANNEL_FILE(ioc)->fd;
-    ssize_t len;
+    return qio_channel_util_writev(QIO_CHANNEL_FILE(ioc)->fd, iov, niov, -1, errp);
+}
 
-    do {
-        len = writev(fd, iov, MIN(niov, IOV_MAX));
-    } while (len < 0 && errno == EINTR);
-    return file_result(len, "write to", errp);
+/* A negative offset must not become "at the position". */
+static bool check_offset(off_t offset, Error **errp)
+{
+    if (offset < 0) {
+        error_setg(errp, "Offset %lld is negative", (long long)offset);
+    }
+    return offset >= 0;
 }
 
 static ssize_t file_preadv(QIOChannel *ioc, const struct iovec *iov, size_t niov, off_t offset,
                            Error **errp)
 {
     int fd = QIO_CHANNEL_FILE(ioc)->fd;
-    ssize_t len;
 
-    do {
-        len = preadv(fd, iov, MIN(niov, IOV_MAX), offset);
-    } while (len < 0 && errno == EINTR);
-    return file_result(len, "read from", errp);
+    return check_offset(offset, errp) ? qio_channel_util_readv(fd, iov, niov, offset, errp) : -1;
 }
 
 static ssize_t file_pwritev(QIOChannel *ioc, const struct iovec *iov, size_t niov, off_t offset,
                             Error **errp)
 {
     int fd = QIO_CHANNEL_FILE(ioc)->fd;
-    ssize_t len;
 
-    do {
-        len = pwritev(fd, iov, MIN(niov, IOV_MAX), offset);
-    } while (len < 0 && errno == EINTR);
-    return file_result(len, "write to", errp);
+    return check_offset(offset, errp) ? qio_channel_util_writev(fd, iov, niov, offset, errp) : -1;
 }
 
 static off_t file_seek(QIOChannel *ioc, off_t offset, int whence, Error **errp)
@@ -137,6 +110,11 @@ static GSource *file_create_watch(QIOChannel *ioc, GIOCondition condition)
     return qio_channel_create_fd_watch(ioc, QIO_CHANNEL_FILE(ioc)->fd, condition);
 }
 
+static int file_poll_fd(QIOChannel *ioc, GIOCondition condition)
+{
+    return QIO_CHANNEL_FILE(ioc)->fd;
+}
+
 static void file_set_aio_fd_handler(QIOChannel *ioc, AioContext *read_ctx, IOHandler *io_read,
                                     AioContext *write_ctx, IOHandler *io_write, void *opaque)
 {
@@ -167,6 +145,7 @@ static void file_class_init(ObjectClass *klass, const void *data)
     ioc_klass->io_close = file_close;
     ioc_klass->io_set_blocking = file_set_blocking;
     ioc_klass->io_create_watch = file_create_watch;
+    ioc_klass->io_poll_fd = file_poll_fd;
     ioc_klass->io_set_aio_fd_handler = file_set_aio_fd_handler;
 }
 

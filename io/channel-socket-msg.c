@@ -59,16 +59,6 @@ static bool settle_fds(int **fds, size_t *nfds, bool truncated, int flags, Error
     return ok;
 }
 
-static ssize_t recvmsg_retry(int fd, struct msghdr *msg, int flags)
-{
-    ssize_t len;
-
-    do {
-        len = recvmsg(fd, msg, flags);
-    } while (len < 0 && errno == EINTR);
-    return len;
-}
-
 ssize_t qio_channel_socket_readv(QIOChannel *ioc, const struct iovec *iov, size_t niov, int **fds,
                                  size_t *nfds, int flags, Error **errp)
 {
@@ -84,7 +74,7 @@ ssize_t qio_channel_socket_readv(QIOChannel *ioc, const struct iovec *iov, size_
         msg.msg_controllen = sizeof(control.buf);
         sflags |= MSG_CMSG_CLOEXEC;
     }
-    len = recvmsg_retry(sioc->fd, &msg, sflags);
+    len = RETRY_ON_EINTR(recvmsg(sioc->fd, &msg, sflags));
     if (len < 0) {
         if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return QIO_CHANNEL_ERR_BLOCK;
@@ -125,9 +115,7 @@ ssize_t qio_channel_socket_writev(QIOChannel *ioc, const struct iovec *iov, size
         cmsg->cmsg_type = SCM_RIGHTS;
         memcpy(CMSG_DATA(cmsg), fds, size);
     }
-    do {
-        len = sendmsg(sioc->fd, &msg, MSG_NOSIGNAL);
-    } while (len < 0 && errno == EINTR);
+    len = RETRY_ON_EINTR(sendmsg(sioc->fd, &msg, MSG_NOSIGNAL));
     if (len < 0) {
         if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return QIO_CHANNEL_ERR_BLOCK;

@@ -198,9 +198,7 @@ QIOChannelSocket *qio_channel_socket_accept(QIOChannelSocket *ioc, Error **errp)
     g_autoptr(QIOChannelSocket) client = NULL;
     int fd;
 
-    do {
-        fd = qemu_accept(ioc->fd, NULL, NULL);
-    } while (fd < 0 && errno == EINTR);
+    fd = RETRY_ON_EINTR(qemu_accept(ioc->fd, NULL, NULL));
     if (fd < 0) {
         int saved = errno;
 
@@ -295,6 +293,11 @@ static GSource *socket_channel_create_watch(QIOChannel *ioc, GIOCondition condit
     return qio_channel_create_fd_watch(ioc, QIO_CHANNEL_SOCKET(ioc)->fd, condition);
 }
 
+static int socket_channel_poll_fd(QIOChannel *ioc, GIOCondition condition)
+{
+    return QIO_CHANNEL_SOCKET(ioc)->fd;
+}
+
 static void socket_channel_set_aio_fd_handler(QIOChannel *ioc, AioContext *read_ctx,
                                               IOHandler *io_read, AioContext *write_ctx,
                                               IOHandler *io_write, void *opaque)
@@ -327,6 +330,7 @@ static void socket_channel_class_init(ObjectClass *klass, const void *data)
     ioc_klass->io_shutdown = socket_channel_shutdown;
     ioc_klass->io_peerpid = socket_channel_peerpid;
     ioc_klass->io_create_watch = socket_channel_create_watch;
+    ioc_klass->io_poll_fd = socket_channel_poll_fd;
     ioc_klass->io_set_aio_fd_handler = socket_channel_set_aio_fd_handler;
 }
 

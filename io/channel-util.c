@@ -20,6 +20,39 @@ QIOChannel *qio_channel_new_fd(int fd, Error **errp)
     return QIO_CHANNEL(qio_channel_file_new_fd(fd));
 }
 
+/* The result of a transfer, and its Error. */
+static ssize_t transferred(ssize_t len, const char *what, Error **errp)
+{
+    if (len >= 0) {
+        return len;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        return QIO_CHANNEL_ERR_BLOCK;
+    }
+    error_setg_errno(errp, errno, "Unable to %s", what);
+    return -1;
+}
+
+ssize_t qio_channel_util_readv(int fd, const struct iovec *iov, size_t niov, off_t offset,
+                               Error **errp)
+{
+    int n = MIN(niov, IOV_MAX);
+    ssize_t len;
+
+    len = RETRY_ON_EINTR(offset < 0 ? readv(fd, iov, n) : preadv(fd, iov, n, offset));
+    return transferred(len, "read", errp);
+}
+
+ssize_t qio_channel_util_writev(int fd, const struct iovec *iov, size_t niov, off_t offset,
+                                Error **errp)
+{
+    int n = MIN(niov, IOV_MAX);
+    ssize_t len;
+
+    len = RETRY_ON_EINTR(offset < 0 ? writev(fd, iov, n) : pwritev(fd, iov, n, offset));
+    return transferred(len, "write", errp);
+}
+
 void qio_channel_util_set_aio_fd_handler(int read_fd, AioContext *read_ctx, IOHandler *io_read,
                                          int write_fd, AioContext *write_ctx, IOHandler *io_write,
                                          void *opaque)

@@ -20,10 +20,11 @@
  */
 #include "qemu/osdep.h"
 #include "io/channel.h"
-#include "io/channel-watch.h"
 #include "qemu/coroutine.h"
 #include "qemu/lockable.h"
 #include "qemu/main-loop.h"
+
+#include <poll.h>
 
 /* The coroutine that was parked, now the caller's to enter; NULL if none. */
 static Coroutine *take_parked(QIOChannel *ioc, QIOChannelWaiter *waiter)
@@ -192,22 +193,20 @@ guint qio_channel_add_watch(QIOChannel *ioc, GIOCondition condition, QIOChannelF
     return qio_channel_add_watch_full(ioc, condition, func, user_data, notify, NULL);
 }
 
-static gboolean set_true(QIOChannel *ioc, GIOCondition condition, gpointer opaque)
-{
-    bool *ready = opaque;
-
-    *ready = true;
-    return G_SOURCE_REMOVE;
-}
-
 void qio_channel_wait(QIOChannel *ioc, GIOCondition condition)
 {
-    g_autoptr(GMainContext) context = g_main_context_new();
-    bool ready = false;
-    GSource *source = qio_channel_add_watch_source(ioc, condition, set_true, &ready, NULL, context);
+    QIOChannelClass *klass = QIO_CHANNEL_GET_CLASS(ioc);
 
-    while (!ready) {
-        g_main_context_iteration(context, TRUE);
+    /* A channel that has no descriptor is always ready. */
+    if (klass->io_poll_fd) {
+        struct pollfd pfd = {
+            .fd = klass->io_poll_fd(ioc, condition),
+            .events = (condition & G_IO_IN ? POLLIN : 0) | (condition & G_IO_OUT ? POLLOUT : 0),
+        };
+
+        /* The next transfer of a closed channel fails; there is nothing to wait for. */
+        if (pfd.fd >= 0) {
+            RETRY_ON_EINTR(poll(&pfd, 1, -1));
+        }
     }
-    g_source_unref(source);
 }

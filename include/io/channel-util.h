@@ -12,6 +12,15 @@
 QIOChannel *qio_channel_new_fd(int fd, Error **errp);
 
 /*
+ * One readv(2) or writev(2), or their positioned kin if @offset >= 0, with the results
+ * of qio_channel_readv() and qio_channel_writev().
+ */
+ssize_t qio_channel_util_readv(int fd, const struct iovec *iov, size_t niov, off_t offset,
+                               Error **errp);
+ssize_t qio_channel_util_writev(int fd, const struct iovec *iov, size_t niov, off_t offset,
+                                Error **errp);
+
+/*
  * QIOChannelClass.io_set_aio_fd_handler for a channel that reads from @read_fd and
  * writes to @write_fd (they may be the same). Any thread.
  */

@@ -93,8 +93,8 @@ struct QIOChannel {
 
 /*
  * What a concrete channel provides. Required: io_readv, io_writev, io_close,
- * io_set_blocking, io_create_watch; io_set_aio_fd_handler if a transfer may have to
- * wait; the rest may be NULL.
+ * io_set_blocking, io_create_watch; io_set_aio_fd_handler and io_poll_fd if a transfer
+ * may have to wait; the rest may be NULL.
  * Transfers follow the rules of qio_channel_readv_full() and _writev_full().
  */
 struct QIOChannelClass {
@@ -124,6 +124,8 @@ struct QIOChannelClass {
      */
     void (*io_set_aio_fd_handler)(QIOChannel *ioc, AioContext *read_ctx, IOHandler *io_read,
                                   AioContext *write_ctx, IOHandler *io_write, void *opaque);
+    /* The descriptor whose poll(2) tells that the channel is ready for @condition. */
+    int (*io_poll_fd)(QIOChannel *ioc, GIOCondition condition);
     int (*io_flush)(QIOChannel *ioc, Error **errp);
     int (*io_peerpid)(QIOChannel *ioc, unsigned int *pid, Error **errp);
 };
@@ -286,7 +288,7 @@ void coroutine_fn qio_channel_yield(QIOChannel *ioc, GIOCondition condition);
  */
 void qio_channel_wake_read(QIOChannel *ioc);
 
-/* Block the thread until the channel is ready for @condition. Not in a coroutine. */
+/* Block the thread until the channel is ready for G_IO_IN or G_IO_OUT, not in a coroutine. */
 void qio_channel_wait(QIOChannel *ioc, GIOCondition condition);
 
 /*

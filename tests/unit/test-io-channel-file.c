@@ -42,12 +42,15 @@ static void test_positioned(void)
         qio_channel_file_new_path(path, O_RDWR | O_CREAT, 0600, &error_abort);
     QIOChannel *ioc = QIO_CHANNEL(fioc);
     char buf[8] = "";
+    Error *err = NULL;
 
     g_assert_true(qio_channel_has_feature(ioc, QIO_CHANNEL_FEATURE_SEEKABLE));
     g_assert_cmpint(qio_channel_pwrite(ioc, (void *)"xyz", 3, 100, &error_abort), ==, 3);
     g_assert_cmpint(qio_channel_pread(ioc, buf, 3, 99, &error_abort), ==, 3);
     g_assert_cmpmem(buf, 3, "\0xy", 3);
     g_assert_cmpint(qio_channel_io_seek(ioc, 0, SEEK_CUR, &error_abort), ==, 0);
+    g_assert_cmpint(qio_channel_pread(ioc, buf, 3, -1, &err), ==, -1);
+    error_free_or_abort(&err);
 }
 
 static void test_pipe(void)
