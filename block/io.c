@@ -201,27 +201,45 @@ static int coroutine_fn read_unaligned(BlockDriverState *bs, const BdrvSpan *s)
     return ret;
 }
 
+static void coroutine_fn debug_event(BlockDriverState *bs, BlkdebugEvent event)
+{
+    if (bs->drv->bdrv_co_debug_event) {
+        bs->drv->bdrv_co_debug_event(bs, event);
+    }
+}
+
+/* The blocks at the ends of a write of @bytes that it covers only in part, into @buf. */
+static int coroutine_fn read_partial_blocks(BlockDriverState *bs, const BdrvSpan *s, int64_t start,
+                                            int64_t bytes, char *buf)
+{
+    int64_t align = bs->bl.request_alignment;
+    bool head = start != s->offset;
+    bool tail = start + bytes != s->offset + s->bytes;
+    int ret = 0;
+
+    if (head) {
+        debug_event(bs, BLKDEBUG_EVENT_PWRITEV_RMW_HEAD);
+        ret = read_block(bs, start, buf);
+        debug_event(bs, BLKDEBUG_EVENT_PWRITEV_RMW_AFTER_HEAD);
+    }
+    if (ret >= 0 && tail && !(head && bytes == align)) {
+        debug_event(bs, BLKDEBUG_EVENT_PWRITEV_RMW_TAIL);
+        ret = read_block(bs, start + bytes - align, buf + bytes - align);
+        debug_event(bs, BLKDEBUG_EVENT_PWRITEV_RMW_AFTER_TAIL);
+    }
+    return ret;
+}
+
 int coroutine_fn bdrv_write_unaligned(BlockDriverState *bs, const BdrvSpan *s)
 {
     int64_t align = bs->bl.request_alignment;
     int64_t start = ROUND_DOWN(s->offset, align);
-    int64_t end = s->offset + s->bytes;
-    int64_t bytes = ROUND_UP(end, align) - start;
-    bool head = start != s->offset;
-    bool tail = (end & (align - 1)) != 0;
+    int64_t bytes = ROUND_UP(s->offset + s->bytes, align) - start;
     QEMU_AUTO_VFREE char *buf = qemu_try_blockalign(bs, bytes);
     QEMUIOVector qiov;
-    BdrvSpan whole = {
-        .offset = start, .bytes = bytes, .qiov = &qiov, .flags = s->flags, .write = true
-    };
-    int ret = buf ? 0 : -ENOMEM;
+    BdrvSpan whole = *s;
+    int ret = buf ? read_partial_blocks(bs, s, start, bytes, buf) : -ENOMEM;
 
-    if (ret == 0 && head) {
-        ret = read_block(bs, start, buf);
-    }
-    if (ret == 0 && tail && !(head && bytes == align)) {
-        ret = read_block(bs, start + bytes - align, buf + bytes - align);
-    }
     if (ret < 0) {
         return ret;
     }
@@ -231,6 +249,10 @@ int coroutine_fn bdrv_write_unaligned(BlockDriverState *bs, const BdrvSpan *s)
         memset(buf + (s->offset - start), 0, s->bytes);
     }
     qemu_iovec_init_buf(&qiov, buf, bytes);
+    whole.offset = start;
+    whole.bytes = bytes;
+    whole.qiov = &qiov;
+    whole.qiov_offset = 0;
     return rw_aligned(bs, &whole);
 }
 

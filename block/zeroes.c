@@ -26,8 +26,48 @@ static int coroutine_fn driver_zeroes(BlockDriverState *bs, const BdrvSpan *s)
                                           s->flags & bs->supported_zero_flags);
 }
 
-/* A range that is aligned to the request alignment. */
-static int coroutine_fn zero_aligned(BlockDriverState *bs, const BdrvSpan *s)
+/* Cuts @s at the first and the last multiple of @align inside it; parts may be empty. */
+static void cut_in_three(const BdrvSpan *s, int64_t align, BdrvSpan part[3])
+{
+    int64_t end = s->offset + s->bytes;
+    int64_t mid_start = MIN(QEMU_ALIGN_UP(s->offset, align), end);
+    int64_t mid_end = MAX(QEMU_ALIGN_DOWN(end, align), mid_start);
+
+    part[0] = part[1] = part[2] = *s;
+    part[0].bytes = mid_start - s->offset;
+    part[1].offset = mid_start;
+    part[1].bytes = mid_end - mid_start;
+    part[2].offset = mid_end;
+    part[2].bytes = end - mid_end;
+}
+
+/* @outer for the ends of @s that are not aligned to @align, @inner for what is between. */
+static int coroutine_fn zero_in_three(BlockDriverState *bs, const BdrvSpan *s, int64_t align,
+                                      BdrvSpanFunc *outer, BdrvSpanFunc *inner)
+{
+    BdrvSpan part[3];
+    int ret = 0;
+
+    cut_in_three(s, align, part);
+    for (int i = 0; i < 3 && ret >= 0; i++) {
+        if (part[i].bytes) {
+            ret = (i == 1 ? inner : outer)(bs, &part[i]);
+        }
+    }
+    return ret;
+}
+
+/* A range that is aligned to the request alignment, as data. */
+static int coroutine_fn zero_by_buffer(BlockDriverState *bs, const BdrvSpan *s)
+{
+    if (s->flags & BDRV_REQ_NO_FALLBACK) {
+        return -ENOTSUP;
+    }
+    return bdrv_span_split(bs, s, ZERO_BUFFER_MAX, write_zero_buffer);
+}
+
+/* A range that is aligned as the driver's zero writes like it. */
+static int coroutine_fn zero_by_driver(BlockDriverState *bs, const BdrvSpan *s)
 {
     int64_t max = MIN_NON_ZERO(bs->bl.max_pwrite_zeroes, (int64_t)BDRV_REQUEST_MAX_BYTES);
     int ret = -ENOTSUP;
@@ -35,38 +75,21 @@ static int coroutine_fn zero_aligned(BlockDriverState *bs, const BdrvSpan *s)
     if (bs->drv->bdrv_co_pwrite_zeroes) {
         ret = bdrv_span_split(bs, s, max, driver_zeroes);
     }
-    if (ret == -ENOTSUP && !(s->flags & BDRV_REQ_NO_FALLBACK)) {
-        ret = bdrv_span_split(bs, s, ZERO_BUFFER_MAX, write_zero_buffer);
-    }
-    return ret;
+    return ret == -ENOTSUP ? zero_by_buffer(bs, s) : ret;
+}
+
+/* A range that is aligned to the request alignment. */
+static int coroutine_fn zero_aligned(BlockDriverState *bs, const BdrvSpan *s)
+{
+    int64_t align = MAX(bs->bl.pwrite_zeroes_alignment, bs->bl.request_alignment);
+
+    return zero_in_three(bs, s, align, zero_by_buffer, zero_by_driver);
 }
 
 /* Any range: partial blocks at its ends are read, modified and written. */
 static int coroutine_fn zero_any(BlockDriverState *bs, const BdrvSpan *s)
 {
-    int64_t align = bs->bl.request_alignment;
-    int64_t end = s->offset + s->bytes;
-    int64_t mid_start = MIN(ROUND_UP(s->offset, align), end);
-    int64_t mid_end = MAX(ROUND_DOWN(end, align), mid_start);
-    BdrvSpan head = *s, mid = *s, tail = *s;
-    int ret = 0;
-
-    head.bytes = mid_start - s->offset;
-    mid.offset = mid_start;
-    mid.bytes = mid_end - mid_start;
-    tail.offset = mid_end;
-    tail.bytes = end - mid_end;
-
-    if (head.bytes) {
-        ret = bdrv_write_unaligned(bs, &head);
-    }
-    if (ret >= 0 && mid.bytes) {
-        ret = zero_aligned(bs, &mid);
-    }
-    if (ret >= 0 && tail.bytes) {
-        ret = bdrv_write_unaligned(bs, &tail);
-    }
-    return ret;
+    return zero_in_three(bs, s, bs->bl.request_alignment, bdrv_write_unaligned, zero_aligned);
 }
 
 int coroutine_fn bdrv_co_pwrite_zeroes(BdrvChild *child, int64_t offset, int64_t bytes,

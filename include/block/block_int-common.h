@@ -116,6 +116,9 @@ struct BlockDriver {
                                          PreallocMode prealloc, BdrvRequestFlags flags,
                                          Error **errp);
 
+    /* A moment in the life of a request, for drivers that inject faults; may yield. */
+    void coroutine_fn (*bdrv_co_debug_event)(BlockDriverState *bs, BlkdebugEvent event);
+
     /* Main loop's thread. */
     QLIST_ENTRY(BlockDriver) list;
 };
