@@ -6,11 +6,12 @@ import argparse
 import os
 import sys
 
-from qapi import emit_commands, emit_events, emit_introspect, emit_types, emit_visit
+from qapi import (emit_commands, emit_docs, emit_events, emit_introspect, emit_types,
+                  emit_visit)
 from qapi.build import build_schema
 from qapi.errors import SchemaError
 from qapi.source import read_schema
-from qapi.writer import Output
+from qapi.writer import Output, write_if_changed
 
 EMITTERS = (emit_types, emit_visit, emit_commands, emit_events, emit_introspect)
 
@@ -22,6 +23,7 @@ def parse_arguments():
     parser.add_argument('-d', '--depfile', help='write here, for make, what was read')
     parser.add_argument('-l', '--list', action='store_true',
                         help='print the names of the C files and write nothing')
+    parser.add_argument('--docs', metavar='FILE', help='write the reference page and nothing else')
     return parser.parse_args()
 
 
@@ -42,6 +44,9 @@ def main():
     except SchemaError as err:
         print(f'{sys.argv[0]}: {err}', file=sys.stderr)
         return 1
+    if args.docs:
+        write_if_changed(args.docs, emit_docs.page_text(schema))
+        return 0
     output = Output()
     for emitter in EMITTERS:
         emitter.emit(output, schema)
