@@ -14,15 +14,23 @@
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
+#include "qemu/timer.h"
 #include "qemu/vhost-user-server.h"
 #include "block/aio-wait.h"
+#ifdef CONFIG_DEVICE_BACKENDS
+#include "trace.h"
+#else
 #define trace_vu_server_accept(server, fd)
-#define trace_vu_server_message(server, request, size, fds)
+#define trace_vu_server_message(server, name, size, fds)
 #define trace_vu_server_context(server, ctx, trip)
+#define trace_vu_server_event(server, kind, queue, text, value)
 #define trace_vu_server_disconnect(server, broken)
+#endif
 
 /* Clients that may wait for their turn. */
 #define VU_SERVER_BACKLOG 16
+/* How long a client waits before that is worth a word: a reconnecting one is served sooner. */
+#define VU_SERVER_WAITING_MS 1000
 /* Complaints that one client may cause, besides the one that ends it. */
 #define VU_SERVER_LOG_LINES 10
 /* Set in in_flight while the trip waits for the requests to end. */
@@ -292,7 +300,7 @@ static bool coroutine_fn vu_message_read(VuDev *vu_dev, int conn_fd, VhostUserMs
             return false;
         }
     }
-    trace_vu_server_message(server, rx->msg.request, rx->msg.size, rx->msg.fd_num);
+    trace_vu_server_message(server, vu_request_name(rx->msg.request), rx->msg.size, rx->msg.fd_num);
     *vmsg = rx->msg;
     memset(rx, 0, sizeof(*rx));
     return true;
@@ -408,7 +416,16 @@ static void vu_server_panic(VuDev *vu_dev, const char *reason)
 {
     VuServer *server = container_of(vu_dev, VuServer, vu_dev);
 
-    error_report("%s: dropped the client: %s", server->name, reason);
+    if (qatomic_read(&server->life) != VU_SERVER_STOPPING) {
+        error_report("%s: dropped the client: %s", server->name, reason);
+    }
+}
+
+/* libvhost-user's vu_trace_cb. */
+static void vu_server_trace(VuDev *vu_dev, const VuTraceEvent *event)
+{
+    trace_vu_server_event(container_of(vu_dev, VuServer, vu_dev), event->kind, event->queue,
+                          event->text ?: "", event->value);
 }
 
 /* libvhost-user's vu_log_cb; a client can provoke these, so their number is bounded. */
@@ -626,6 +643,7 @@ static void vu_accept(QIONetListener *listener, QIOChannelSocket *sioc, gpointer
     }
     vu_set_io_ops(vu_dev, &vu_server_io_ops);
     vu_set_log_cb(vu_dev, vu_server_log);
+    vu_set_trace_cb(vu_dev, vu_server_trace);
     if (server->max_queue_size) {
         vu_set_max_queue_size(vu_dev, server->max_queue_size);
     }
@@ -647,20 +665,50 @@ static void vu_accept(QIONetListener *listener, QIOChannelSocket *sioc, gpointer
 }
 
 #ifdef CONFIG_DEVICE_BACKENDS
-/* Once for each client that has to wait: the backlog's first is told of until it is accepted. */
+/* The first of the backlog; armed once for each client that has to wait. */
 static void vu_client_waits(QIONetListener *listener, gpointer opaque)
+{
+    VuServer *server = opaque;
+
+    timer_mod(server->waiting_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + VU_SERVER_WAITING_MS);
+}
+
+static void vu_client_still_waits(void *opaque)
 {
     VuServer *server = opaque;
     g_autofree char *current = vhost_user_server_describe_client(server);
 
-    server->clients_waited++;
+    qatomic_set(&server->clients_waited, server->clients_waited + 1);
     info_report("%s: another client waits until %s has disconnected", server->name,
                 current ?: "the last one");
+}
+
+static void vu_waiting_start(VuServer *server)
+{
+    server->waiting_timer = timer_new_ms(QEMU_CLOCK_REALTIME, vu_client_still_waits, server);
+    qio_net_listener_set_waiting_func(server->listener, vu_client_waits, server);
+}
+
+static void vu_waiting_stop(VuServer *server)
+{
+    timer_free(server->waiting_timer);
+    server->waiting_timer = NULL;
+}
+#else
+static void vu_waiting_start(VuServer *server)
+{
+}
+
+static void vu_waiting_stop(VuServer *server)
+{
 }
 #endif
 
 static void vu_server_listen(VuServer *server)
 {
+    if (server->waiting_timer) {
+        timer_del(server->waiting_timer);
+    }
     qio_net_listener_set_client_func(server->listener, vu_accept, server, NULL);
 }
 
@@ -706,9 +754,7 @@ bool vhost_user_server_start(VuServer *server, SocketAddress *unix_socket, AioCo
     };
     QTAILQ_INIT(&server->vu_fd_watches);
     qio_net_listener_set_name(listener, "vhost-user-backend-listener");
-#ifdef CONFIG_DEVICE_BACKENDS
-    qio_net_listener_set_waiting_func(listener, vu_client_waits, server);
-#endif
+    vu_waiting_start(server);
     vu_server_listen(server);
     return true;
 }
@@ -734,6 +780,7 @@ void vhost_user_server_stop(VuServer *server)
     vu_server_request_sync(server, home);
     AIO_WAIT_WHILE(NULL, vu_server_busy(server));
 
+    vu_waiting_stop(server);
     qemu_bh_delete(server->restart_listener_bh);
     server->restart_listener_bh = NULL;
     if (server->sioc) {

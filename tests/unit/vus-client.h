@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A blocking vhost-user front-end for the tests of the server: one connection,
+ * one page-aligned memory region, one split ring whose requests are a number
+ * that the device answers with its successor.
+ *
+ * Everything here blocks and runs in the client's own thread.
+ */
+#ifndef TESTS_UNIT_VUS_CLIENT_H
+#define TESTS_UNIT_VUS_CLIENT_H
+
+#include "vu-client.h"
+
+typedef struct VusClient {
+    VuClient guest;
+    VuGuestRing ring;
+    GRand *split; /* cut messages at random points; NULL: send them whole */
+} VusClient;
+
+/* Connect; returns false when nobody listens. */
+bool vus_client_connect(VusClient *client, const char *path);
+void vus_client_close(VusClient *client);
+
+/* Send a message of @size bytes of payload, with @fd unless it is negative. */
+void vus_client_send(VusClient *client, uint32_t request, uint32_t flags, const void *payload,
+                     uint32_t size, int fd);
+/* Read one answer and return its first eight bytes of payload; false: the server hung up. */
+bool vus_client_receive(VusClient *client, uint64_t *ret_value);
+/* Send a request without payload and return its answer. */
+bool vus_client_ask(VusClient *client, uint32_t request, uint64_t *ret_value);
+
+/* Negotiate, share the memory, start and enable queue 0. */
+void vus_client_start(VusClient *client);
+
+/* Put @value on the ring and kick. */
+void vus_client_submit(VusClient *client, uint64_t value);
+/* Wait for the oldest answer; false when none comes within @timeout_ms. */
+bool vus_client_complete(VusClient *client, int timeout_ms, uint64_t *ret_value);
+
+#endif
