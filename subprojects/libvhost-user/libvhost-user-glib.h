@@ -2,7 +2,8 @@
 /*
  * A vhost-user device on a GLib main loop.
  *
- * Everything runs in the thread that iterates the default main context.
+ * Everything runs in one thread: the one that iterates the main context that was its thread default
+ * when vug_init() was called.
  */
 #ifndef LIBVHOST_USER_GLIB_H
 #define LIBVHOST_USER_GLIB_H
@@ -17,20 +18,22 @@ typedef struct VugDev {
 } VugDev;
 
 /**
- * vug_init: vu_init(), with the socket and the kick descriptors watched by the default main
- * context. Messages are dispatched until the connection ends; then the socket's source removes
- * itself and, for a connection that just ended, @panic is told "disconnected".
+ * vug_init: vu_init(), with the socket and the kick descriptors watched by the main context.
+ *
+ * Messages are dispatched as they come. When the connection ends, the socket is no longer watched
+ * and @panic is called, once: with the reason, or with "disconnected" if there is none. From there
+ * the device may quit its loop; it must not call vug_deinit() before @panic has returned.
  * Returns: false if vu_init() does.
  */
 bool vug_init(VugDev *dev, uint16_t max_queues, int socket, vu_panic_cb panic,
               const VuDevIface *iface);
 
-/** vug_deinit: end the device; safe to call from @panic's caller only after it returned. */
+/** vug_deinit: end the device and all its watches; closes the socket as vu_deinit() does. */
 void vug_deinit(VugDev *dev);
 
 /**
  * vug_source_new: watch another descriptor of the device's.
- * @vu_cb: called with @data whenever one of @cond is true
+ * @vu_cb: called with the conditions that are true, and @data
  * Returns: an attached source, to be ended by vug_source_destroy().
  */
 GSource *vug_source_new(VugDev *dev, int fd, GIOCondition cond, vu_watch_cb vu_cb, gpointer data);

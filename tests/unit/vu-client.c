@@ -110,16 +110,35 @@ static void recv_all(int fd, void *buf, size_t len)
     g_assert_cmpint(recv(fd, buf, len, MSG_WAITALL), ==, len);
 }
 
-void vu_client_recv(VuClient *c, uint32_t request, VhostUserMsg *ret_msg)
+int vu_client_recv_fd(VuClient *c, uint32_t request, VhostUserMsg *ret_msg)
 {
+    char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(16))) = { 0 };
+    struct iovec iov = { ret_msg, VHOST_USER_HDR_SIZE };
+    struct msghdr mh = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+    };
+    struct cmsghdr *cm;
+    int fd = -1;
+
     memset(ret_msg, 0, sizeof(*ret_msg));
-    recv_all(c->sock, ret_msg, VHOST_USER_HDR_SIZE);
-    g_assert_cmpuint(ret_msg->request, ==, request);
+    g_assert_cmpint(recvmsg(c->sock, &mh, MSG_WAITALL | MSG_CMSG_CLOEXEC), ==, VHOST_USER_HDR_SIZE);
+    g_assert_cmphex(mh.msg_flags & MSG_CTRUNC, ==, 0);
+    cm = CMSG_FIRSTHDR(&mh);
+    if (cm) {
+        memcpy(&fd, CMSG_DATA(cm), sizeof(fd));
+    }
+    g_assert_cmpuint((uint32_t)ret_msg->request, ==, request);
     g_assert_cmphex(ret_msg->flags, ==, VHOST_USER_VERSION | VHOST_USER_REPLY_MASK);
     g_assert_cmpuint(ret_msg->size, <=, sizeof(ret_msg->payload));
     if (ret_msg->size > 0) {
         recv_all(c->sock, &ret_msg->payload, ret_msg->size);
     }
+    return fd;
+}
+
+void vu_client_recv(VuClient *c, uint32_t request, VhostUserMsg *ret_msg)
+{
+    g_assert_cmpint(vu_client_recv_fd(c, request, ret_msg), ==, -1);
 }
 
 uint64_t vu_client_recv_u64(VuClient *c, uint32_t request)

@@ -55,6 +55,8 @@ void vu_client_send_mem_table(VuClient *c);
 
 /* Read a reply to @request; its flags must be exactly those of a reply. */
 void vu_client_recv(VuClient *c, uint32_t request, VhostUserMsg *ret_msg);
+/* The same with the descriptor that comes along, or -1. */
+int vu_client_recv_fd(VuClient *c, uint32_t request, VhostUserMsg *ret_msg);
 uint64_t vu_client_recv_u64(VuClient *c, uint32_t request);
 /* There is nothing to read now. */
 bool vu_client_silent(VuClient *c);
