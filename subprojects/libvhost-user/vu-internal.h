@@ -188,8 +188,10 @@ int vu_message_send(int sock, VhostUserMsg *msg, int flags);
 /* Make @msg the reply to itself and send it on the main socket. False: the connection broke. */
 bool vu_message_reply(VuDev *dev, VhostUserMsg *msg);
 
+/* Make @msg a reply of one number; the request's descriptors do not travel back. */
 static inline int vu_reply_u64(VhostUserMsg *msg, uint64_t value)
 {
+    vu_message_done(msg);
     msg->payload.u64 = value;
     msg->size = sizeof(msg->payload.u64);
     return VU_REPLY;

@@ -183,7 +183,6 @@ static bool send_answer(VuDev *dev, VhostUserMsg *msg)
 
 static bool send_ack(VuDev *dev, VhostUserMsg *msg, uint64_t value)
 {
-    vu_message_done(msg);
     vu_reply_u64(msg, value);
     return send_answer(dev, msg);
 }
