@@ -14,10 +14,10 @@
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
-#include "qemu/timer.h"
 #include "qemu/vhost-user-server.h"
 #include "block/aio-wait.h"
 #ifdef CONFIG_DEVICE_BACKENDS
+#include "qemu/timer.h"
 #include "trace.h"
 #else
 #define trace_vu_server_accept(server, fd)
@@ -689,6 +689,12 @@ static void vu_waiting_start(VuServer *server)
     qio_net_listener_set_waiting_func(server->listener, vu_client_waits, server);
 }
 
+/* The waiting client, if any, is being accepted. */
+static void vu_waiting_accepted(VuServer *server)
+{
+    timer_del(server->waiting_timer);
+}
+
 static void vu_waiting_stop(VuServer *server)
 {
     timer_free(server->waiting_timer);
@@ -699,6 +705,10 @@ static void vu_waiting_start(VuServer *server)
 {
 }
 
+static void vu_waiting_accepted(VuServer *server)
+{
+}
+
 static void vu_waiting_stop(VuServer *server)
 {
 }
@@ -706,9 +716,7 @@ static void vu_waiting_stop(VuServer *server)
 
 static void vu_server_listen(VuServer *server)
 {
-    if (server->waiting_timer) {
-        timer_del(server->waiting_timer);
-    }
+    vu_waiting_accepted(server);
     qio_net_listener_set_client_func(server->listener, vu_accept, server, NULL);
 }
 
