@@ -16,7 +16,8 @@
  * the socket itself) and widened to what was asked for afterwards.
  *
  * The files made here are remembered by their socket's inode number, and removed by
- * unix_listen_cleanup() if the path still leads to the same file.
+ * unix_listen_cleanup() if the path still leads to the same file. exit() removes what is
+ * left then, in the process that made it.
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
@@ -47,6 +48,7 @@ typedef struct MadeFile {
     char *path; /* absolute: the process may change its directory */
     dev_t dev;
     ino_t ino;
+    pid_t maker;
 } MadeFile;
 
 static QemuMutex made_files_lock;
@@ -64,6 +66,35 @@ static void __attribute__((constructor)) made_files_init(void)
 {
     qemu_mutex_init(&made_files_lock);
     made_files = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, made_file_free);
+}
+
+/* 0, or -1 with errno. What is another file by now, or none, is left alone. */
+static int made_file_remove(const MadeFile *made)
+{
+    struct stat st;
+
+    if (lstat(made->path, &st) < 0 || st.st_dev != made->dev || st.st_ino != made->ino) {
+        return 0;
+    }
+    return unlink(made->path) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+static void __attribute__((destructor)) made_files_done(void)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    /* A thread that still runs must not hang the exit. */
+    if (qemu_mutex_trylock(&made_files_lock)) {
+        return;
+    }
+    g_hash_table_iter_init(&iter, made_files);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        if (((MadeFile *)value)->maker == getpid()) {
+            made_file_remove(value);
+        }
+    }
+    qemu_mutex_unlock(&made_files_lock);
 }
 
 /* The number that is the socket's alone, while it lives, in all its descriptors. */
@@ -299,6 +330,7 @@ static bool adopt_file(int fd, const char *path, const FileAccess *want, Error *
     made->path = g_canonicalize_filename(path, NULL);
     made->dev = st.st_dev;
     made->ino = st.st_ino;
+    made->maker = getpid();
     WITH_QEMU_LOCK_GUARD (&made_files_lock) {
         g_hash_table_replace(made_files, g_steal_pointer(&key), made);
     }
@@ -366,7 +398,6 @@ int unix_connect_saddr(UnixSocketAddress *saddr, Error **errp)
 int unix_listen_cleanup(int fd, Error **errp)
 {
     gpointer key = NULL, value = NULL;
-    struct stat st;
     gint64 ino;
     int ret = 0;
 
@@ -379,8 +410,7 @@ int unix_listen_cleanup(int fd, Error **errp)
     if (value) {
         MadeFile *made = value;
 
-        if (lstat(made->path, &st) == 0 && st.st_dev == made->dev && st.st_ino == made->ino &&
-            unlink(made->path) < 0 && errno != ENOENT) {
+        if (made_file_remove(made) < 0) {
             error_setg_errno(errp, errno, "Failed to unlink socket '%s'", made->path);
             ret = -1;
         }

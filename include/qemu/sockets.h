@@ -66,7 +66,8 @@ int socket_dgram(SocketAddress *remote, SocketAddress *local, Error **errp);
 
 /*
  * To be called before closing a descriptor of socket_listen(): removes the file of a
- * UNIX socket if socket_listen() made it and the path still leads to it. 0 or -1.
+ * UNIX socket if socket_listen() made it and the path still leads to it. 0 or -1. What
+ * was not cleaned up goes at exit().
  */
 int socket_listen_cleanup(int fd, Error **errp);
 

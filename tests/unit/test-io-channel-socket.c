@@ -428,6 +428,26 @@ static void test_stream_waiting(void)
     stream_through(false);
 }
 
+static void on_alarm(int signum)
+{
+}
+
+static void test_stream_signals(void)
+{
+    struct sigaction action = { .sa_handler = on_alarm }, old;
+    struct itimerval often = { { 0, 200 }, { 0, 200 } }, never = { { 0, 0 }, { 0, 0 } };
+
+    /* Without SA_RESTART every system call that waits is interrupted. */
+    sigaction(SIGALRM, &action, &old);
+    setitimer(ITIMER_REAL, &often, NULL);
+    for (unsigned i = 0; i < 20; i++) {
+        stream_through(true);
+        stream_through(false);
+    }
+    setitimer(ITIMER_REAL, &never, NULL);
+    sigaction(SIGALRM, &old, NULL);
+}
+
 static gboolean count_ready(QIOChannel *ioc, GIOCondition condition, gpointer opaque)
 {
     unsigned *count = opaque;
@@ -692,6 +712,7 @@ int main(int argc, char **argv)
     harness_add("/io/socket/closing_twice_is_harmless", test_close_twice);
     harness_add("/io/socket/long_vectors_arrive_by_blocking", test_stream_blocking);
     harness_add("/io/socket/long_vectors_arrive_by_waiting", test_stream_waiting);
+    harness_add("/io/socket/signals_do_not_break_transfers", test_stream_signals);
     harness_add("/io/socket/watch_calls_until_it_is_told_to_go", test_watch);
     harness_add_data("/io/socket/fds/one_arrives", GSIZE_TO_POINTER(1), test_fds);
     harness_add_data("/io/socket/fds/sixteen_arrive", GSIZE_TO_POINTER(16), test_fds);

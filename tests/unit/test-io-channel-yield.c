@@ -54,6 +54,9 @@ static void stop_loops(void)
     for (size_t i = 0; i < ARRAY_SIZE(loops); i++) {
         aio_bh_schedule_oneshot(loops[i].ctx, stop_bh, &loops[i]);
         qemu_thread_join(&loops[i].thread);
+    }
+    /* Only now, as one loop may still be scheduling something in the other. */
+    for (size_t i = 0; i < ARRAY_SIZE(loops); i++) {
         aio_context_unref(loops[i].ctx);
     }
 }
@@ -271,6 +274,64 @@ static void test_writer(void)
     drain(ctx);
     g_assert_cmpint(s.returns, ==, 2);
     g_assert_false(aio_poll(ctx, false));
+    free_ends(&e);
+}
+
+/* ---- plain handlers ---- */
+
+typedef struct Calls {
+    unsigned reads, writes; /* atomic */
+} Calls;
+
+static void on_readable(void *opaque)
+{
+    qatomic_inc(&((Calls *)opaque)->reads);
+}
+
+static void on_writable(void *opaque)
+{
+    qatomic_inc(&((Calls *)opaque)->writes);
+}
+
+static void test_plain_handlers(void)
+{
+    AioContext *ctx = qemu_get_aio_context();
+    Ends e = make_ends(true);
+    Calls calls = { 0 };
+
+    qio_channel_set_aio_fd_handler(e.ours, ctx, on_readable, ctx, on_writable, &calls);
+    aio_poll(ctx, false);
+    g_assert_cmpint(calls.reads, ==, 0);
+    g_assert_cmpint(calls.writes, ==, 1);
+    qio_channel_write_all(e.peer, "x", 1, &error_abort);
+    qio_channel_set_aio_fd_handler(e.ours, ctx, on_readable, ctx, NULL, &calls);
+    aio_poll(ctx, false);
+    g_assert_cmpint(calls.reads, ==, 1);
+    g_assert_cmpint(calls.writes, ==, 1);
+    qio_channel_set_aio_fd_handler(e.ours, ctx, NULL, ctx, NULL, NULL);
+    g_assert_false(aio_poll(ctx, false));
+    free_ends(&e);
+}
+
+static void test_plain_handlers_apart(void)
+{
+    AioContext *ctx = qemu_get_aio_context();
+    Ends e = make_ends(true);
+    Calls calls = { 0 };
+
+    /* Writing is watched for in another thread, and only there. */
+    start_loops();
+    qio_channel_set_aio_fd_handler(e.ours, ctx, on_readable, loops[0].ctx, on_writable, &calls);
+    while (!qatomic_read(&calls.writes)) {
+        g_thread_yield();
+    }
+    g_assert_false(aio_poll(ctx, false));
+    qio_channel_set_aio_fd_handler(e.ours, NULL, NULL, loops[0].ctx, NULL, NULL);
+    qio_channel_write_all(e.peer, "x", 1, &error_abort);
+    aio_poll(ctx, false);
+    g_assert_cmpint(calls.reads, ==, 1);
+    qio_channel_set_aio_fd_handler(e.ours, ctx, NULL, NULL, NULL, NULL);
+    stop_loops();
     free_ends(&e);
 }
 
@@ -533,6 +594,8 @@ int main(int argc, char **argv)
     harness_add("/io/yield/nothing_is_watched_after_the_wait", test_unwatched);
     harness_add("/io/yield/entering_the_coroutine_ends_the_wait", test_spurious_entry);
     harness_add("/io/yield/writer_waits_for_room", test_writer);
+    harness_add("/io/handlers/both_directions_share_a_context", test_plain_handlers);
+    harness_add("/io/handlers/each_direction_has_its_context", test_plain_handlers_apart);
     harness_add("/io/yield/reader_and_writer_share_a_context", test_duplex_one_context);
     harness_add("/io/yield/reader_and_writer_have_a_context_each", test_duplex_two_contexts);
     harness_add("/io/yield/no_wake_up_is_lost", test_no_wake_is_lost);

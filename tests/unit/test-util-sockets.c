@@ -242,6 +242,71 @@ static void test_fd_listening(void)
     listen_on_inherited(true);
 }
 
+/* What a program with a monitor provides; here the monitor is a fiction. */
+static Monitor *current_monitor;
+static int monitors_socket = -1;
+
+Monitor *monitor_cur(void);
+int monitor_get_fd(Monitor *mon, const char *fdname, Error **errp);
+
+Monitor *monitor_cur(void)
+{
+    return current_monitor;
+}
+
+int monitor_get_fd(Monitor *mon, const char *fdname, Error **errp)
+{
+    g_assert_true(mon == current_monitor);
+    if (strcmp(fdname, "known")) {
+        error_setg(errp, "No descriptor '%s'", fdname);
+        return -1;
+    }
+    return dup(monitors_socket);
+}
+
+static void test_fd_by_name(void)
+{
+    SocketAddress *addr = g_new0(SocketAddress, 1);
+    Error *err = NULL;
+    int fd;
+
+    current_monitor = (Monitor *)&current_monitor;
+    monitors_socket = qemu_socket(AF_UNIX, SOCK_STREAM, 0);
+    addr->type = SOCKET_ADDRESS_TYPE_FD;
+    addr->u.fd.str = g_strdup("unknown");
+    g_assert_cmpint(socket_connect(addr, &err), ==, -1);
+    g_assert_cmpstr(error_get_pretty(err), ==, "No descriptor 'unknown'");
+    error_free(err);
+    g_free(addr->u.fd.str);
+    addr->u.fd.str = g_strdup("known");
+    fd = socket_connect(addr, &error_abort);
+    g_assert_true(fd_is_socket(fd));
+    g_assert_cmpint(fcntl(fd, F_GETFD) & FD_CLOEXEC, ==, FD_CLOEXEC);
+    close(fd);
+    g_assert_cmpint(socket_address_parse_named_fd(addr, &error_abort), ==, 0);
+    current_monitor = NULL;
+    /* From now on it is known by its number. */
+    fd = socket_connect(addr, &error_abort);
+    close(fd);
+    close(monitors_socket);
+    qapi_free_SocketAddress(addr);
+}
+
+static void test_fd_by_name_refused(void)
+{
+    SocketAddress addr = fd_address("known");
+    Error *err = NULL;
+
+    /* What the monitor handed over is closed if it does not fit. */
+    current_monitor = (Monitor *)&current_monitor;
+    monitors_socket = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    g_assert_cmpint(socket_listen(&addr, 1, &err), ==, -1);
+    g_assert_cmpstr(error_get_pretty(err), ==, "File descriptor 'known' is not a socket");
+    error_free(err);
+    close(monitors_socket);
+    current_monitor = NULL;
+}
+
 /* ---- inet ---- */
 
 static SocketAddress inet_address(const char *host, const char *port)
@@ -322,6 +387,31 @@ static void test_inet_refusals(void)
     error_free(err);
 }
 
+static void test_vsock_refusals(void)
+{
+    static const struct {
+        const char *cid, *port, *message;
+    } cases[] = {
+        { "two", "1", "Failed to parse cid 'two'" },
+        { "2", "", "Failed to parse port ''" },
+        { "4294967296", "1", "Failed to parse cid '4294967296'" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        SocketAddress addr = { .type = SOCKET_ADDRESS_TYPE_VSOCK };
+        Error *err = NULL;
+
+        addr.u.vsock.cid = (char *)cases[i].cid;
+        addr.u.vsock.port = (char *)cases[i].port;
+        g_assert_cmpint(socket_connect(&addr, &err), ==, -1);
+        g_assert_cmpstr(error_get_pretty(err), ==, cases[i].message);
+        error_free(err);
+        err = NULL;
+        g_assert_cmpint(socket_listen(&addr, 1, &err), ==, -1);
+        error_free_or_abort(&err);
+    }
+}
+
 /* ---- unix ---- */
 
 static SocketAddress unix_address(const char *path)
@@ -374,6 +464,30 @@ static void test_unix_relative_file(void)
     end_listener(fd);
     g_assert_cmpint(access(path, F_OK), ==, -1);
     g_assert_cmpint(chdir(cwd), ==, 0);
+}
+
+/* A program that gives up by exit() leaves no file, but a forked child takes none. */
+static void test_unix_exit(void)
+{
+    g_autofree char *ours = harness_tmpfile("ours");
+    g_autofree char *theirs = harness_tmpfile("theirs");
+    SocketAddress our_addr = unix_address(ours), their_addr = unix_address(theirs);
+    int fd = socket_listen(&our_addr, 1, &error_abort);
+    int status;
+    pid_t pid;
+
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        bool made = socket_listen(&their_addr, 1, NULL) >= 0 && access(theirs, F_OK) == 0;
+
+        exit(made ? 0 : 1);
+    }
+    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+    g_assert_cmpint(status, ==, 0);
+    g_assert_cmpint(access(theirs, F_OK), ==, -1);
+    g_assert_true(can_connect(ours));
+    end_listener(fd);
 }
 
 static void test_unix_foreign_file(void)
@@ -718,11 +832,15 @@ int main(int argc, char **argv)
     harness_add("/sockets/fd/what_is_no_socket_is_refused_by_name", test_fd_refused);
     harness_add("/sockets/fd/bound_socket_is_made_to_listen", test_fd_bound);
     harness_add("/sockets/fd/listening_socket_may_listen_again", test_fd_listening);
+    harness_add("/sockets/fd/monitor_knows_names", test_fd_by_name);
+    harness_add("/sockets/fd/unfit_socket_of_the_monitor_is_closed", test_fd_by_name_refused);
+    harness_add("/sockets/vsock/impossible_addresses_are_refused", test_vsock_refusals);
     harness_add("/sockets/inet/client_meets_server_with_keep_alive", test_inet_round_trip);
     harness_add("/sockets/inet/taken_port_moves_on_within_the_range", test_inet_range);
     harness_add("/sockets/inet/impossible_addresses_are_refused", test_inet_refusals);
     harness_add("/sockets/unix/file_goes_with_its_listener", test_unix_file);
     harness_add("/sockets/unix/file_goes_after_the_directory_changed", test_unix_relative_file);
+    harness_add("/sockets/unix/file_goes_at_exit", test_unix_exit);
     harness_add("/sockets/unix/file_of_somebody_else_stays", test_unix_foreign_file);
     harness_add("/sockets/unix/path_of_108_bytes_is_too_long", test_unix_long_path);
     harness_add("/sockets/unix/living_socket_is_not_replaced", test_unix_live_path);
