@@ -18,7 +18,7 @@ FOREIGN = {'aio_set_fd_handler', 'vu_init', 'qio_channel_socket_connect_async',
            'qio_channel_set_aio_fd_handler', 'iov_send_recv', 'throttle_timers_init',
            'qio_channel_readv_full_all_eof', 'qio_channel_writev_full_all',
            'error_set_internal', 'error_setg_errno_internal', 'qemu_iovec_init_extended',
-           'qio_channel_socket_dgram_async', 'qio_channel_util_set_aio_fd_handler'}
+           'timer_init_full', 'aio_timer_init_with_attrs', 'qio_channel_socket_dgram_async', 'qio_channel_util_set_aio_fd_handler'}
 # The transfer methods of a QIOChannelClass.
 FOREIGN_METHOD = re.compile(r'\w+_(readv|writev)')
 

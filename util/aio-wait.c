@@ -15,26 +15,6 @@
 
 AioWait global_aio_wait;
 
-AioContext *aio_wait_loop(AioContext *ctx)
-{
-    assert(!qemu_in_coroutine());
-    if (ctx && in_aio_context_home_thread(ctx)) {
-        return ctx;
-    }
-    assert(qemu_in_main_thread());
-    return qemu_get_aio_context();
-}
-
-void aio_wait_begin(void)
-{
-    qatomic_inc(&global_aio_wait.num_waiters);
-}
-
-void aio_wait_end(void)
-{
-    qatomic_dec(&global_aio_wait.num_waiters);
-}
-
 void aio_wait_kick(void)
 {
     /* A read-modify-write, to be ordered after the caller's change. */

@@ -19,9 +19,22 @@ typedef struct {
 
 extern AioWait global_aio_wait;
 
-/* Enter and leave the waiting state, so that kicks are neither lost nor made for nobody. */
-void aio_wait_begin(void);
-void aio_wait_end(void);
+/** in_aio_context_home_thread: does the caller run @ctx's loop (NULL: the main context's)? */
+static inline bool in_aio_context_home_thread(AioContext *ctx)
+{
+    return (ctx ? ctx : qemu_get_aio_context()) == qemu_get_current_aio_context();
+}
+
+/* The context that a waiter for @ctx runs: @ctx at home, else the main one, in the main thread. */
+static inline AioContext *aio_wait_loop(AioContext *ctx)
+{
+    assert(!qemu_in_coroutine());
+    if (ctx && in_aio_context_home_thread(ctx)) {
+        return ctx;
+    }
+    assert(in_aio_context_home_thread(NULL));
+    return qemu_get_aio_context();
+}
 
 /**
  * AIO_WAIT_WHILE: run the loop while @cond is true; @cond is evaluated again after each
@@ -35,12 +48,12 @@ void aio_wait_end(void);
     ({                                                        \
         AioContext *const aio_wait_ctx_ = aio_wait_loop(ctx); \
         bool aio_waited_ = false;                             \
-        aio_wait_begin();                                     \
+        qatomic_inc(&global_aio_wait.num_waiters);            \
         while ((cond)) {                                      \
             aio_poll(aio_wait_ctx_, true);                    \
             aio_waited_ = true;                               \
         }                                                     \
-        aio_wait_end();                                       \
+        qatomic_dec(&global_aio_wait.num_waiters);            \
         aio_waited_;                                          \
     })
 
@@ -52,14 +65,5 @@ void aio_wait_kick(void);
  * Main thread (or @ctx's home), outside coroutines; blocks, running the main loop's context.
  */
 void aio_wait_bh_oneshot(AioContext *ctx, QEMUBHFunc *cb, void *opaque);
-
-/** in_aio_context_home_thread: does the caller run @ctx's loop (NULL: the main context's)? */
-static inline bool in_aio_context_home_thread(AioContext *ctx)
-{
-    return (ctx ? ctx : qemu_get_aio_context()) == qemu_get_current_aio_context();
-}
-
-/** aio_wait_loop: the context that a waiter for @ctx runs: @ctx at home, else the main one. */
-AioContext *aio_wait_loop(AioContext *ctx);
 
 #endif
