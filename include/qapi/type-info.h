@@ -90,5 +90,11 @@ void qapi_clone_members(void *dst, const void *src, const QapiType *type);
  * those of that variant as well. The caller frees the text.
  */
 char *qapi_type_help(const QapiType *type, const char *tag_value);
+/*
+ * The same for people: how each option looks on the command line and what it is for, options within
+ * options by their full keys, in the schema's order. Without @tag_value the options of all
+ * variants.
+ */
+char *qapi_option_help(const QapiType *type, const char *tag_value);
 
 #endif

@@ -103,18 +103,6 @@ static void test_half_built(void)
     qapi_free_Shape(shape);
 }
 
-static void test_help(void)
-{
-    g_autofree char *scalars = qapi_type_help(&qapi_type_Point, NULL);
-    g_autofree char *shape = qapi_type_help(&qapi_type_Shape, "red");
-    g_autofree char *unknown = qapi_type_help(&qapi_type_Shape, "pink");
-
-    g_assert_cmpstr(scalars, ==, "  x=<int32>\n  y=<int32>\n");
-    g_assert_cmpstr(shape, ==,
-                    "  centre=<PointOrName>\n  colour=<Colour>\n  radius=<size>\n  unix=<bool>\n");
-    g_assert_cmpstr(unknown, ==, "  colour=<Colour>\n  unix=<bool>\n");
-}
-
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
@@ -123,6 +111,5 @@ int main(int argc, char **argv)
     harness_add("/clone/members_of_an_embedded_object", test_members);
     harness_add("/clone/lists", test_lists);
     harness_add("/free/half_built_objects", test_half_built);
-    harness_add("/help/members_are_sorted", test_help);
     return harness_run();
 }
