@@ -5,6 +5,7 @@
 #include "qapi/error.h"
 
 #include "channel-socket-msg.h"
+#include "trace.h"
 
 /* The most descriptors that Linux passes with one message (its SCM_MAX_FD). */
 #define MAX_FDS 253
@@ -41,7 +42,8 @@ static void drop_fds(int **fds, size_t *nfds)
 }
 
 /* What the caller was promised about descriptors; all of them or none. */
-static bool settle_fds(int **fds, size_t *nfds, bool truncated, int flags, Error **errp)
+static bool settle_fds(QIOChannel *ioc, int **fds, size_t *nfds, bool truncated, int flags,
+                       Error **errp)
 {
     bool ok = !truncated;
 
@@ -54,6 +56,7 @@ static bool settle_fds(int **fds, size_t *nfds, bool truncated, int flags, Error
         }
     }
     if (!ok) {
+        trace_qio_channel_socket_fds_lost(ioc, *nfds);
         drop_fds(fds, nfds);
     }
     return ok;
@@ -84,7 +87,7 @@ ssize_t qio_channel_socket_readv(QIOChannel *ioc, const struct iovec *iov, size_
     }
     if (fds) {
         collect_fds(&msg, fds, nfds);
-        if (!settle_fds(fds, nfds, msg.msg_flags & MSG_CTRUNC, flags, errp)) {
+        if (!settle_fds(ioc, fds, nfds, msg.msg_flags & MSG_CTRUNC, flags, errp)) {
             return -1;
         }
     }

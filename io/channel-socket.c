@@ -9,6 +9,7 @@
 #include "qapi/qapi-visit-sockets.h"
 
 #include "channel-socket-msg.h"
+#include "trace.h"
 
 QIOChannelSocket *qio_channel_socket_new(void)
 {
@@ -57,6 +58,7 @@ static int socket_set_fd(QIOChannelSocket *sioc, int fd, Error **errp)
     if (is_listening(fd)) {
         qio_channel_set_feature(ioc, QIO_CHANNEL_FEATURE_LISTEN);
     }
+    trace_qio_channel_socket_set_fd(ioc, fd, is_listening(fd));
     return 0;
 }
 
@@ -207,6 +209,7 @@ QIOChannelSocket *qio_channel_socket_accept(QIOChannelSocket *ioc, Error **errp)
         return NULL;
     }
     client = qio_channel_socket_new();
+    trace_qio_channel_socket_accept(ioc, client, fd);
     return socket_take_fd(client, fd, errp) < 0 ? NULL : g_steal_pointer(&client);
 }
 
@@ -231,6 +234,7 @@ static int socket_channel_close(QIOChannel *ioc, Error **errp)
         return 0;
     }
     sioc->fd = -1;
+    trace_qio_channel_socket_close(ioc, fd);
     if (qio_channel_has_feature(ioc, QIO_CHANNEL_FEATURE_LISTEN)) {
         ret = socket_listen_cleanup(fd, errp);
     }

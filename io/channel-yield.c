@@ -26,6 +26,8 @@
 
 #include <poll.h>
 
+#include "trace.h"
+
 /* The coroutine that was parked, now the caller's to enter; NULL if none. */
 static Coroutine *take_parked(QIOChannel *ioc, QIOChannelWaiter *waiter)
 {
@@ -145,6 +147,7 @@ void qio_channel_wake_read(QIOChannel *ioc)
             ioc->reader.wake_missed = true;
         }
     }
+    trace_qio_channel_wake_read(ioc, co);
     if (co) {
         aio_co_wake(co);
     }

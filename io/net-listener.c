@@ -5,6 +5,8 @@
 #include "io/dns-resolver.h"
 #include "qapi/error.h"
 
+#include "trace.h"
+
 /* How long watching pauses when no client can be accepted for lack of resources. */
 #define RETRY_MS 200
 
@@ -104,6 +106,7 @@ static gboolean listener_readable(QIOChannel *ioc, GIOCondition condition, gpoin
 
     if (!client) {
         if (is_shortage(errno)) {
+            trace_qio_net_listener_pause(listener, errno);
             pause_watching(listener);
         }
         return G_SOURCE_CONTINUE;
@@ -204,6 +207,7 @@ void qio_net_listener_set_client_func_full(QIONetListener *listener, QIONetListe
     GDestroyNotify old_notify = listener->io_notify;
     gpointer old_data = listener->io_data;
 
+    trace_qio_net_listener_watch(self, func != NULL);
     unwatch_all(self);
     if (context) {
         g_main_context_ref(context);

@@ -24,6 +24,7 @@
 #include "qemu/cutils.h"
 #include "qemu/lockable.h"
 #include "qemu/thread.h"
+#include "trace/trace-io.h"
 #include "util/qemu-sockets-internal.h"
 
 #include <grp.h>
@@ -243,6 +244,7 @@ static bool clear_path(const struct sockaddr_un *un, socklen_t len, Error **errp
     bool cleared = state == PATH_FREE;
 
     if (state == PATH_STALE) {
+        trace_unix_socket_stale(un->sun_path);
         cleared = unlink(un->sun_path) == 0 || errno == ENOENT;
         if (!cleared) {
             error_setg_errno(errp, errno, "Failed to unlink socket '%s'", un->sun_path);
