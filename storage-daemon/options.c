@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What each option does and what --help says about it: one table.
+ */
+#include "qemu/osdep.h"
+#include "options.h"
+#include "chardev/char.h"
+#include "monitor/monitor.h"
+#include "qapi/qapi-commands-block-core.h"
+#include "qapi/qapi-commands-block-export.h"
+#include "qapi/qapi-commands-control.h"
+#include "qapi/qapi-visit-block-core.h"
+#include "qapi/qapi-visit-block-export.h"
+#include "qapi/qobject-input-visitor.h"
+#include "qapi/type-info.h"
+#include "qemu/error-report.h"
+#include "qemu/keyval.h"
+#include "qobject/qdict.h"
+#include "qom/object_interfaces.h"
+#include "trace/control.h"
+
+static void print_options_help(void);
+
+/* Whether @arg asks for help; *ret_kind becomes the value of @implied_key, or NULL. */
+static bool asks_for_help(const char *arg, const char *implied_key, char **ret_kind)
+{
+    bool help = false;
+    QDict *args = arg[0] == '{' ? NULL : keyval_parse(arg, implied_key, &help, NULL);
+
+    *ret_kind = help ? g_strdup(qdict_get_try_str(args, implied_key)) : NULL;
+    qobject_unref(args);
+    return help;
+}
+
+/* The values of @lookup, or the members of @type with the branch that @kind chooses. */
+static OptionResult print_help(const char *title, const QEnumLookup *lookup, const QapiType *type,
+                               const char *kind)
+{
+    bool known = kind && qapi_enum_parse(lookup, kind, -1, NULL) >= 0;
+
+    if (known || !lookup) {
+        g_autofree char *text = qapi_type_help(type, kind);
+
+        printf("%s options:\n%s", kind ? kind : title, text);
+        return OPTION_EXIT;
+    }
+    printf("Available %ss:\n", title);
+    for (int i = 0; i < lookup->size; i++) {
+        printf("  %s\n", lookup->array[i]);
+    }
+    return OPTION_EXIT;
+}
+
+static OptionResult handle_blockdev(const char *arg, Error **errp)
+{
+    ERRP_GUARD();
+    g_autofree char *kind = NULL;
+    g_autoptr(BlockdevOptions) opts = NULL;
+    Visitor *v;
+
+    if (asks_for_help(arg, "driver", &kind)) {
+        return print_help("block driver", &BlockdevDriver_lookup, &qapi_type_BlockdevOptions, kind);
+    }
+    v = qobject_input_visitor_new_str(arg, "driver", errp);
+    if (v && visit_type_BlockdevOptions(v, NULL, &opts, errp)) {
+        qmp_blockdev_add(opts, errp);
+    }
+    visit_free(v);
+    return *errp ? OPTION_FAILED : OPTION_DONE;
+}
+
+static OptionResult handle_export(const char *arg, Error **errp)
+{
+    ERRP_GUARD();
+    g_autofree char *kind = NULL;
+    g_autoptr(BlockExportOptions) opts = NULL;
+    Visitor *v;
+
+    if (asks_for_help(arg, "type", &kind)) {
+        return print_help("export type", &BlockExportType_lookup, &qapi_type_BlockExportOptions,
+                          kind);
+    }
+    v = qobject_input_visitor_new_str(arg, "type", errp);
+    if (v && visit_type_BlockExportOptions(v, NULL, &opts, errp)) {
+        qmp_block_export_add(opts, errp);
+    }
+    visit_free(v);
+    return *errp ? OPTION_FAILED : OPTION_DONE;
+}
+
+static OptionResult handle_object(const char *arg, Error **errp)
+{
+    g_autofree char *help = user_creatable_help(arg);
+
+    if (help) {
+        fputs(help, stdout);
+        return OPTION_EXIT;
+    }
+    return user_creatable_add_from_str(arg, errp) ? OPTION_DONE : OPTION_FAILED;
+}
+
+static OptionResult handle_chardev(const char *arg, Error **errp)
+{
+    if (!strcmp(arg, "help") || !strcmp(arg, "?")) {
+        g_autofree char *help = qemu_chr_help();
+
+        fputs(help, stdout);
+        return OPTION_EXIT;
+    }
+    return qemu_chr_new_from_str(arg, errp) ? OPTION_DONE : OPTION_FAILED;
+}
+
+static OptionResult handle_monitor(const char *arg, Error **errp)
+{
+    g_autofree char *kind = NULL;
+
+    if (asks_for_help(arg, "chardev", &kind)) {
+        return print_help("monitor", NULL, &qapi_type_MonitorOptions, NULL);
+    }
+    return monitor_init_from_str(arg, errp) ? OPTION_DONE : OPTION_FAILED;
+}
+
+static OptionResult handle_nbd_server(const char *arg, Error **errp)
+{
+    error_setg(errp, "NBD is not supported by this program; see --export help");
+    return OPTION_FAILED;
+}
+
+static OptionResult handle_trace(const char *arg, Error **errp)
+{
+    return trace_opt_parse(arg, errp) ? OPTION_DONE : OPTION_FAILED;
+}
+
+static OptionResult early_help(StartupOptions *startup, const char *arg, Error **errp)
+{
+    print_options_help();
+    return OPTION_EXIT;
+}
+
+static OptionResult early_version(StartupOptions *startup, const char *arg, Error **errp)
+{
+    VersionInfo *info = qmp_query_version(&error_abort);
+
+    printf("qemu-storage-daemon version %d.%d.%d (%s)\n", (int)info->qemu->major,
+           (int)info->qemu->minor, (int)info->qemu->micro, info->package);
+    qapi_free_VersionInfo(info);
+    return OPTION_EXIT;
+}
+
+static OptionResult early_daemonize(StartupOptions *startup, const char *arg, Error **errp)
+{
+    startup->daemonize = true;
+    return OPTION_DONE;
+}
+
+static OptionResult early_pidfile(StartupOptions *startup, const char *arg, Error **errp)
+{
+    startup->pidfile = arg;
+    return OPTION_DONE;
+}
+
+const Option options[] = {
+    {
+        .name = "help",
+        .letter = 'h',
+        .early = early_help,
+        .help = "  -h, --help             show this help and exit\n",
+    },
+    {
+        .name = "version",
+        .letter = 'V',
+        .early = early_version,
+        .help = "  -V, --version          show the version and exit\n",
+    },
+    {
+        .name = "trace",
+        .letter = 'T',
+        .has_argument = true,
+        .handle = handle_trace,
+        .help = "  -T, --trace [[enable=]<pattern>][,events=<file>][,file=<file>]\n"
+                "                         print trace events that match; 'help' lists them\n"
+                "\n",
+    },
+    {
+        .name = "blockdev",
+        .has_argument = true,
+        .handle = handle_blockdev,
+        .help = "  --blockdev [driver=]<driver>,node-name=<node>[,read-only=on|off]\n"
+                "             [,auto-read-only=on|off][,force-share=on|off]\n"
+                "             [,cache.direct=on|off][,cache.no-flush=on|off]\n"
+                "             [,discard=ignore|unmap][,detect-zeroes=off|on|unmap]\n"
+                "             [,<option of the driver>=<value>...]\n"
+                "                         open a block node; 'help' lists the drivers,\n"
+                "                         '<driver>,help' its options\n"
+                "\n",
+    },
+    {
+        .name = "export",
+        .has_argument = true,
+        .handle = handle_export,
+        .help = "  --export [type=]vhost-user-blk,id=<id>,node-name=<node>,\n"
+                "           addr.type=unix,addr.path=<socket path>\n"
+                "  --export [type=]vhost-user-blk,id=<id>,node-name=<node>,\n"
+                "           addr.type=fd,addr.str=<number of a bound socket>\n"
+                "           [,writable=on|off][,writethrough=on|off][,iothread=<object>]\n"
+                "           [,fixed-iothread=on|off][,num-queues=<n>]\n"
+                "           [,logical-block-size=<bytes>]\n"
+                "                         offer a block node to a front-end; 'help' lists the\n"
+                "                         types, '<type>,help' their options\n"
+                "\n",
+    },
+    {
+        .name = "chardev",
+        .has_argument = true,
+        .handle = handle_chardev,
+        .help = "  --chardev [backend=]<kind>,id=<id>[,<option>=<value>...]\n"
+                "                         open a character device; 'help' lists the kinds\n"
+                "\n",
+    },
+    {
+        .name = "monitor",
+        .has_argument = true,
+        .handle = handle_monitor,
+        .help = "  --monitor [chardev=]<chardev>[,mode=control][,pretty=on|off]\n"
+                "                         talk QMP over a character device\n"
+                "\n",
+    },
+    {
+        .name = "object",
+        .has_argument = true,
+        .handle = handle_object,
+        .help = "  --object [qom-type=]<type>,id=<id>[,<property>=<value>...]\n"
+                "                         create an object, such as an iothread; 'help' lists\n"
+                "                         the types, '<type>,help' their properties\n"
+                "\n",
+    },
+    {
+        .name = "nbd-server",
+        .has_argument = true,
+        .handle = handle_nbd_server,
+        .help = "",
+    },
+    {
+        .name = "daemonize",
+        .early = early_daemonize,
+        .help = "  --daemonize            go to the background as soon as everything works\n",
+    },
+    {
+        .name = "pidfile",
+        .has_argument = true,
+        .early = early_pidfile,
+        .help = "  --pidfile <path>       keep the process's number in a file\n",
+    },
+    {},
+};
+
+static void print_options_help(void)
+{
+    printf("Usage: %s [option]...\n"
+           "Export disk images to virtual machines.\n"
+           "Options are carried out in the order given. Most take <key>=<value>,...\n"
+           "or a JSON object.\n\n",
+           error_get_progname());
+    for (const Option *o = options; o->name; o++) {
+        fputs(o->help, stdout);
+    }
+}

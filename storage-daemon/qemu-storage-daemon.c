@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The program: options in order, the main loop, and the end of everything.
+ *
+ * Theory of operation: the command line is taken apart first; --help, --version, --daemonize and
+ * --pidfile are looked at before anything exists, so that fork() happens in a process without
+ * threads. Then the layers are initialised, the other options are carried out in order, the pid
+ * file is written and a waiting parent let go. The main loop runs until a signal or the command
+ * quit ends it. The end is the same after a failure: exports, nodes, monitors, character
+ * devices and objects go, in this order, and nothing stays behind.
+ */
+#include "qemu/osdep.h"
+#include "block/block-global-state.h"
+#include "block/export.h"
+#include "chardev/char.h"
+#include "daemonize.h"
+#include "monitor/monitor.h"
+#include "options.h"
+#include "qapi/qapi-commands-control.h"
+#include "qapi/qapi-init-commands.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+#include "qemu/module.h"
+#include "qom/object_interfaces.h"
+#include "shutdown.h"
+#include "trace/control.h"
+
+static bool init_layers(Error **errp)
+{
+    module_call_init(MODULE_INIT_QOM);
+    if (qemu_init_main_loop(errp) < 0 || !shutdown_init(errp)) {
+        return false;
+    }
+    bdrv_init();
+    monitor_init_globals(qmp_init_marshal);
+    return true;
+}
+
+static void cleanup(void)
+{
+    blk_exp_close_all();
+    bdrv_close_all();
+    monitor_cleanup();
+    qemu_chr_cleanup();
+    user_creatable_cleanup();
+    shutdown_done();
+    trace_close_file();
+    pidfile_remove();
+}
+
+/* Everything that the command line asks for exists and works when this returns true. */
+static bool start(const StartupOptions *startup, Error **errp)
+{
+    return (!startup->pidfile || pidfile_create(startup->pidfile, errp)) && daemonize_ready(errp) &&
+           trace_init_file(errp);
+}
+
+static int run(GArray *parsed, char **argv, const StartupOptions *startup)
+{
+    Error *err = NULL;
+    OptionResult result = options_run(parsed, argv);
+    bool failed = result == OPTION_FAILED && !shutdown_requested();
+
+    if (result == OPTION_DONE && !start(startup, &err)) {
+        error_report_err(err);
+        failed = true;
+    } else if (result == OPTION_DONE) {
+        shutdown_started();
+        while (!shutdown_requested()) {
+            main_loop_wait(false);
+        }
+    }
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    StartupOptions startup = {};
+    g_autoptr(GArray) parsed = NULL;
+    Error *err = NULL;
+    OptionResult early;
+    int status;
+
+    error_init(argv[0]);
+    signal(SIGPIPE, SIG_IGN);
+
+    parsed = options_parse(argc, argv);
+    if (!parsed) {
+        return EXIT_FAILURE;
+    }
+    early = options_run_early(parsed, argv, &startup);
+    if (early != OPTION_DONE) {
+        return early == OPTION_EXIT ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    if ((startup.daemonize && !daemonize_begin(&err)) || !init_layers(&err)) {
+        error_report_err(err);
+        return EXIT_FAILURE;
+    }
+    status = run(parsed, argv, &startup);
+    cleanup();
+    return status;
+}
+
+void qmp_quit(Error **errp)
+{
+    /* The events of the exports' end come before the reply. */
+    blk_exp_close_all();
+    shutdown_request();
+}
