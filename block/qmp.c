@@ -7,6 +7,7 @@
 #include "qemu/main-loop.h"
 #include "block/block_int.h"
 #include "system/block-backend.h"
+#include "system/iothread.h"
 
 void qmp_blockdev_add(BlockdevOptions *options, Error **errp)
 {
@@ -61,4 +62,33 @@ void qmp_block_resize(const char *device, const char *node_name, int64_t size, E
     blk_truncate(blk, size, false, PREALLOC_MODE_OFF, 0, errp);
     bdrv_drained_end(bs);
     blk_unref(blk);
+}
+
+void qmp_x_blockdev_set_iothread(const char *node_name, StrOrNull *iothread, bool has_force,
+                                 bool force, Error **errp)
+{
+    BlockDriverState *bs = bdrv_find_node(node_name);
+    IOThread *object = NULL;
+    AioContext *ctx = qemu_get_aio_context();
+
+    if (!bs) {
+        error_setg(errp, "Failed to find node with node-name='%s'", node_name);
+        return;
+    }
+    if (!(has_force && force) && bdrv_has_blk(bs)) {
+        error_setg(errp,
+                   "Node %s is associated with a BlockBackend and could be in use (use "
+                   "force=true to override this check)",
+                   node_name);
+        return;
+    }
+    if (iothread->type == QTYPE_QSTRING) {
+        object = iothread_by_id(iothread->u.s);
+        if (!object) {
+            error_setg(errp, "Cannot find iothread %s", iothread->u.s);
+            return;
+        }
+        ctx = iothread_get_aio_context(object);
+    }
+    bdrv_try_change_aio_context(bs, ctx, NULL, errp);
 }
