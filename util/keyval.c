@@ -14,6 +14,9 @@
 #include "qobject/qlist.h"
 #include "qobject/qstring.h"
 
+/* Fragments that a key may have. */
+#define KEY_DEPTH_MAX 64
+
 typedef struct Cursor {
     const char *at;
     const char *implied_key; /* for the first piece, NULL from then on */
@@ -31,13 +34,11 @@ static size_t fragment_length(const char *s, bool first)
     return first ? 0 : strspn(s, "0123456789");
 }
 
-/* Whether every fragment of @key is well formed. */
+/* Whether every fragment of @key is well formed, and there are not too many. */
 static bool key_is_valid(const char *key)
 {
-    bool first = true;
-
-    for (;;) {
-        size_t len = fragment_length(key, first);
+    for (int depth = 0; depth < KEY_DEPTH_MAX; depth++) {
+        size_t len = fragment_length(key, depth == 0);
 
         if (!len) {
             return false;
@@ -49,8 +50,8 @@ static bool key_is_valid(const char *key)
             return false;
         }
         key += len + 1;
-        first = false;
     }
+    return false;
 }
 
 static bool put_value(QDict *root, const char *key, const char *value, Error **errp)

@@ -81,6 +81,30 @@ static void test_samples(void)
     }
 }
 
+static char *deep_key(int depth)
+{
+    GString *text = g_string_new("a");
+
+    for (int i = 1; i < depth; i++) {
+        g_string_append(text, ".a");
+    }
+    g_string_append(text, "=1");
+    return g_string_free(text, false);
+}
+
+static void test_depth(void)
+{
+    g_autofree char *deepest = deep_key(64), *deeper = deep_key(65), *absurd = deep_key(60000);
+    g_autoptr(QDict) qdict = keyval_parse(deepest, NULL, NULL, &error_abort);
+    Error *err = NULL;
+
+    g_assert_nonnull(qdict);
+    g_assert_null(keyval_parse(deeper, NULL, NULL, &err));
+    error_free_or_abort(&err);
+    g_assert_null(keyval_parse(absurd, NULL, NULL, &err));
+    error_free_or_abort(&err);
+}
+
 static void check_help(const char *params, bool expected, const char *json)
 {
     bool help = !expected;
@@ -107,6 +131,7 @@ int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
     harness_add("/keyval/texts_mean_what_the_manual_says", test_samples);
+    harness_add("/keyval/deep_keys_are_refused", test_depth);
     harness_add("/keyval/help_is_found_where_it_is_asked_for", test_help);
     return harness_run();
 }
