@@ -139,7 +139,7 @@ class End(unittest.TestCase):
         slow, file = self.driver(daemon, 'slow'), self.driver(daemon, 'file')
         waiting = [slow.put(IN, number, in_length=512) for number in range(8)]
         slow.vring.publish(*(entry.head for entry in waiting))
-        slow.vring.kick()
+        slow.vring.kick_and_wait()
         written = [file.put(OUT, number, bytes([number + 1]) * 512) for number in range(32)]
         file.vring.publish(*(entry.head for entry in written))
         file.vring.kick()

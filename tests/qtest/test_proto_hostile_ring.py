@@ -195,7 +195,9 @@ class Rings(HostileCase):
         pending = driver.put(IN, 0, in_length=512)
         driver.vring.publish(*[pending.head] * 100)
         driver.vring.kick()
-        self.assertEqual(len(driver.vring.wait_used(100)), 100)
+        driver.client.alive()
+        driver.vring.wait_used(1)
+        self.assertLessEqual(driver.vring.device_used_index(), 100)
 
     def test_rings_on_top_of_each_other(self):
         driver = self.driver(start=False)

@@ -96,6 +96,12 @@ class Messages(ProtoCase):
 class Life(ProtoCase):
     """Start, stop, enable, disable."""
 
+    def rests(self, driver, used_index):
+        """The daemon is awake and has had time, and the ring still stands where it stood."""
+        self.assertTrue(driver.client.alive())
+        self.assertFalse(driver.client.readable(0.1))
+        self.assertEqual(driver.vring.device_used_index(), used_index)
+
     def test_stopped_ring_says_where_it_stood_and_starts_there_again(self):
         driver = self.driver()
         for count in range(1, 4):
@@ -131,9 +137,7 @@ class Life(ProtoCase):
         pending = driver.put(OUT, 0, b'forbidden' + bytes(503))
         driver.vring.publish(pending.head)
         driver.vring.kick()
-        driver.vring.calls()        # the one that follows SET_VRING_CALL
-        self.assertEqual(driver.vring.calls(0.1), 0)
-        self.assertEqual(driver.vring.device_used_index(), 0)
+        self.rests(driver, 0)
         self.assertEqual(self.image.read(0, 512), bytes(512))
         driver.expect_ack(Request.SET_VRING_ENABLE, state(0, 1))
         (head, _), = driver.vring.wait_used()       # without another kick
@@ -149,8 +153,7 @@ class Life(ProtoCase):
             pending = driver.put(IN, 0, in_length=512)
             driver.vring.publish(pending.head)
             driver.vring.kick()
-            self.assertTrue(driver.client.alive())
-            self.assertEqual(driver.vring.calls(0.05), 0)
+            self.rests(driver, driver.vring.used_index)
             self.assertEqual(driver.memory.read(pending.status, 1)[0], UNTOUCHED)
             driver.expect_ack(Request.SET_VRING_ENABLE, state(0, 1))
             driver.vring.wait_used()
@@ -169,7 +172,7 @@ class Life(ProtoCase):
         driver = self.driver('slow', queues=2)
         pending = [driver.put(IN, number, in_length=512) for number in range(4)]
         driver.vring.publish(*(entry.head for entry in pending))
-        driver.vring.kick()
+        driver.vring.kick_and_wait()
         started = time.monotonic()
         base = driver.stop(driver.vring)
         self.assertGreater(time.monotonic() - started, LATENCY / 2)
@@ -184,8 +187,7 @@ class Life(ProtoCase):
         used = driver.memory.read(driver.vring.used, 64)
         driver.vring.publish(driver.put(OUT, 0, b'x' * 512).head)
         driver.vring.kick()
-        self.assertTrue(driver.client.alive())
-        self.assertEqual(driver.vring.calls(0.1), 0)
+        self.rests(driver, driver.vring.used_index)
         self.assertEqual(driver.memory.read(driver.vring.used, 64), used)
         self.assertEqual(self.image.read(0, 512), bytes(512))
 

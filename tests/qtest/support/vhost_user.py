@@ -114,7 +114,8 @@ class Client:
             sent = self.socket.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
                                                  array.array('i', descriptors))])
             data = data[sent:]
-        self.socket.sendall(data)
+        if data:
+            self.socket.sendall(data)
 
     def send(self, request, payload=b'', descriptors=(), flags=VERSION, size=None):
         """Sends a message; @size may lie."""
@@ -176,5 +177,5 @@ class Client:
         """True if the back-end still answers."""
         try:
             return len(self.ask(Request.GET_FEATURES)) == 8
-        except (Closed, BrokenPipeError):
+        except (Closed, BrokenPipeError, ConnectionResetError):
             return False

@@ -5,7 +5,7 @@ import os
 import select
 import struct
 
-from .waiting import TIMEOUT
+from .waiting import TIMEOUT, until
 
 NEXT, WRITE, INDIRECT = 1, 2, 4
 DESCRIPTOR = struct.Struct('<QIHH')
@@ -96,6 +96,17 @@ class Vring:
     def kick(self):
         """Tells the device to look."""
         os.eventfd_write(self.kick_fd, 1)
+
+    def kick_pending(self):
+        """True while the device has not taken the last kick."""
+        with open(f'/proc/self/fdinfo/{self.kick_fd}', encoding='ascii') as file:
+            fields = dict(line.split(':', 1) for line in file)
+        return int(fields['eventfd-count'], 16) != 0
+
+    def kick_and_wait(self):
+        """Kicks and returns when the device has noticed."""
+        self.kick()
+        until(lambda: not self.kick_pending(), 'the kick is taken')
 
     def calls(self, seconds=0.0):
         """How often the device has called since the last time, waiting up to @seconds for one."""
