@@ -8,6 +8,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/qapi-commands-block-stats.h"
+#include "qapi/qapi-commands-job.h"
 #include "qapi/util.h"
 #include "qemu/atomic.h"
 #include "qemu/main-loop.h"
@@ -186,6 +187,11 @@ BlockStatsList *qmp_query_blockstats(bool has_query_nodes, bool query_nodes, Err
 
 /* There are no jobs, and nothing that could start one. */
 BlockJobInfoList *qmp_query_block_jobs(Error **errp)
+{
+    return NULL;
+}
+
+JobInfoList *qmp_query_jobs(Error **errp)
 {
     return NULL;
 }

@@ -5,6 +5,7 @@
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
 #include "qom/object-internal.h"
+#include "qom/object_interfaces.h"
 
 static void instance_init(Object *obj, Type type)
 {
@@ -158,6 +159,7 @@ static void object_class_init(ObjectClass *klass, const void *data)
     object_class_property_add_str(klass, "type", object_get_type, NULL);
 }
 
+/* All types that others name by a string only: this file is in every program that has objects. */
 static const TypeInfo base_types[] = {
     {
         .name = TYPE_OBJECT,
@@ -169,6 +171,12 @@ static const TypeInfo base_types[] = {
     {
         .name = TYPE_INTERFACE,
         .class_size = sizeof(InterfaceClass),
+        .abstract = true,
+    },
+    {
+        .name = TYPE_USER_CREATABLE,
+        .parent = TYPE_INTERFACE,
+        .class_size = sizeof(UserCreatableClass),
         .abstract = true,
     },
 };

@@ -242,14 +242,3 @@ void user_creatable_cleanup(void)
 {
     object_unparent(object_get_objects_root());
 }
-
-static const TypeInfo user_creatable_types[] = {
-    {
-        .name = TYPE_USER_CREATABLE,
-        .parent = TYPE_INTERFACE,
-        .class_size = sizeof(UserCreatableClass),
-        .abstract = true,
-    },
-};
-
-DEFINE_TYPES(user_creatable_types)

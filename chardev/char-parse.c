@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The text of a --chardev option: KIND,id=ID,key=value,...
+ *
+ * A table says which keys a kind has and where they go in the schema's struct; the struct is
+ * then filled by the same visitor that serves other options, so that values are checked alike.
+ * A key without a value is an old way to write key=on, and nokey one to write key=off. The
+ * option may also be a JSON object, with the members of chardev-add.
+ */
+#include "qemu/osdep.h"
+#include "chardev/char.h"
+#include "qapi/qapi-visit-char.h"
+#include "qapi/qapi-visit-sockets.h"
+#include "qapi/qobject-input-visitor.h"
+#include "qapi/type-info.h"
+#include "qemu/cutils.h"
+#include "qemu/error-report.h"
+#include "qobject/qdict.h"
+#include "qobject/qjson.h"
+#include "qobject/qstring.h"
+
+#define KIND(name) (1u << CHARDEV_BACKEND_KIND_##name)
+#define ALL_KINDS  (~0u)
+
+typedef struct CharKey {
+    const char *key;
+    /* The kinds that have it. */
+    unsigned kinds;
+    /* The schema's name where it differs. */
+    const char *member;
+    /* Part of a socket's address; not a member of the device itself. */
+    bool address;
+} CharKey;
+
+static const CharKey char_keys[] = {
+    { "logfile", ALL_KINDS },
+    { "logappend", ALL_KINDS },
+    { "path", KIND(FILE), "out" },
+    { "input-path", KIND(FILE), "in" },
+    { "append", KIND(FILE) },
+    { "path", KIND(PIPE), "device" },
+    { "path", KIND(PTY) },
+    { "signal", KIND(STDIO) },
+    { "size", KIND(RINGBUF) | KIND(MEMORY) },
+    { "server", KIND(SOCKET) },
+    { "wait", KIND(SOCKET) },
+    { "nodelay", KIND(SOCKET) },
+    { "reconnect", KIND(SOCKET) },
+    { "reconnect-ms", KIND(SOCKET) },
+    { "path", KIND(SOCKET), NULL, true },
+    { "abstract", KIND(SOCKET), NULL, true },
+    { "tight", KIND(SOCKET), NULL, true },
+    { "mode", KIND(SOCKET), NULL, true },
+    { "group", KIND(SOCKET), NULL, true },
+    { "host", KIND(SOCKET), NULL, true },
+    { "port", KIND(SOCKET), NULL, true },
+    { "to", KIND(SOCKET), NULL, true },
+    { "ipv4", KIND(SOCKET), NULL, true },
+    { "ipv6", KIND(SOCKET), NULL, true },
+    { "fd", KIND(SOCKET), "str", true },
+};
+
+/* What the text has become so far. */
+typedef struct CharText {
+    char *id;
+    char *kind;
+    ChardevBackendKind type;
+    /* Both hold strings only. */
+    QDict *data;
+    QDict *addr;
+} CharText;
+
+static void char_text_done(CharText *t)
+{
+    g_free(t->id);
+    g_free(t->kind);
+    qobject_unref(t->data);
+    qobject_unref(t->addr);
+}
+
+static const CharKey *find_key(const char *key, ChardevBackendKind type)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(char_keys); i++) {
+        if (!strcmp(char_keys[i].key, key) && (char_keys[i].kinds & (1u << type))) {
+            return &char_keys[i];
+        }
+    }
+    return NULL;
+}
+
+/* Up to the next single comma; a doubled one stands for itself. Moves *@text behind the comma. */
+static char *next_item(const char **text)
+{
+    GString *item = g_string_new(NULL);
+    const char *p = *text;
+
+    for (; *p; p++) {
+        if (*p == ',') {
+            p++;
+            if (*p != ',') {
+                break;
+            }
+        }
+        g_string_append_c(item, *p);
+    }
+    *text = p;
+    return g_string_free(item, false);
+}
+
+/* KEY is an old way to write KEY=on, noKEY one to write KEY=off. */
+static char *expand_short_form(const char *key)
+{
+    bool off = g_str_has_prefix(key, "no") && key[2];
+    char *full = g_strdup_printf("%s=%s", off ? key + 2 : key, off ? "off" : "on");
+
+    warn_report("short-form boolean option '%s' deprecated", key);
+    error_printf("Please use %s instead\n", full);
+    return full;
+}
+
+static GPtrArray *split_items(const char *text)
+{
+    GPtrArray *items = g_ptr_array_new_with_free_func(g_free);
+    bool first = true;
+
+    for (; *text; first = false) {
+        g_autofree char *item = next_item(&text);
+
+        if (strchr(item, '=')) {
+            g_ptr_array_add(items, g_steal_pointer(&item));
+        } else if (first) {
+            g_ptr_array_add(items, g_strdup_printf("backend=%s", item));
+        } else {
+            g_ptr_array_add(items, expand_short_form(item));
+        }
+    }
+    return items;
+}
+
+/* The option is called delay, the member nodelay. */
+static bool put_delay(CharText *t, const char *value, Error **errp)
+{
+    bool delay;
+
+    if (!qapi_bool_parse("delay", value, &delay, errp)) {
+        return false;
+    }
+    qdict_put_str(t->data, "nodelay", delay ? "off" : "on");
+    return true;
+}
+
+/* Sizes may have a suffix, which the schema's plain integer has not. */
+static bool put_size(CharText *t, const char *value, Error **errp)
+{
+    g_autofree char *number = NULL;
+    uint64_t size;
+
+    if (qemu_strtosz(value, NULL, &size) < 0) {
+        error_setg(errp, "Parameter '%s' expects a size", "size");
+        return false;
+    }
+    number = g_strdup_printf("%" PRIu64, size);
+    qdict_put_str(t->data, "size", number);
+    return true;
+}
+
+static bool put_option(CharText *t, const char *key, const char *value, Error **errp)
+{
+    const CharKey *row = find_key(key, t->type);
+
+    if (!strcmp(key, "delay") && t->type == CHARDEV_BACKEND_KIND_SOCKET) {
+        return put_delay(t, value, errp);
+    }
+    if (!row) {
+        error_setg(errp, "Invalid parameter '%s'", key);
+        return false;
+    }
+    if (!strcmp(key, "size")) {
+        return put_size(t, value, errp);
+    }
+    qdict_put_str(row->address ? t->addr : t->data, row->member ? row->member : key, value);
+    return true;
+}
+
+/* First the name and the kind, which say what the other keys mean. */
+static bool find_id_and_kind(CharText *t, GPtrArray *items, Error **errp)
+{
+    int kind;
+
+    for (guint i = 0; i < items->len; i++) {
+        const char *item = items->pdata[i], *value;
+
+        if (strstart(item, "id=", &value)) {
+            g_free(t->id);
+            t->id = g_strdup(value);
+        } else if (strstart(item, "backend=", &value)) {
+            g_free(t->kind);
+            t->kind = g_strdup(value);
+        }
+    }
+    if (!t->id) {
+        error_setg(errp, "chardev: no id specified");
+        return false;
+    }
+    if (!t->kind) {
+        error_setg(errp, "chardev: \"%s\" missing backend", t->id);
+        return false;
+    }
+    kind = qapi_enum_parse(&ChardevBackendKind_lookup, t->kind, -1, NULL);
+    if (kind < 0) {
+        error_setg(errp, "'%s' is not a valid char driver name", t->kind);
+        return false;
+    }
+    t->type = kind;
+    return true;
+}
+
+static bool put_items(CharText *t, GPtrArray *items, Error **errp)
+{
+    for (guint i = 0; i < items->len; i++) {
+        const char *item = items->pdata[i], *value = strchr(item, '=') + 1;
+        g_autofree char *key = g_strndup(item, value - 1 - item);
+
+        if (strcmp(key, "id") && strcmp(key, "backend") && !put_option(t, key, value, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The family follows from which of its keys is there. */
+static bool check_address(CharText *t, Error **errp)
+{
+    bool path = qdict_haskey(t->addr, "path");
+    bool inet = qdict_haskey(t->addr, "host") || qdict_haskey(t->addr, "port");
+    bool fd = qdict_haskey(t->addr, "str");
+    SocketAddress *addr = NULL;
+    Visitor *v;
+
+    if (path + inet + fd != 1) {
+        error_setg(errp, "chardev: socket: one of 'path', 'host' and 'fd' is needed");
+        return false;
+    }
+    if (inet && !qdict_haskey(t->addr, "port")) {
+        error_setg(errp, "chardev: socket: no port given");
+        return false;
+    }
+    if (inet && !qdict_haskey(t->addr, "host")) {
+        qdict_put_str(t->addr, "host", "");
+    }
+    qdict_put_str(t->addr, "type", path ? "unix" : inet ? "inet" : "fd");
+    /* Errors shall name the keys as the user wrote them, not as they are nested below. */
+    v = qobject_input_visitor_new_keyval(QOBJECT(t->addr));
+    visit_type_SocketAddress(v, NULL, &addr, errp);
+    visit_free(v);
+    qapi_free_SocketAddress(addr);
+    return addr;
+}
+
+static bool complete_socket(CharText *t, Error **errp)
+{
+    g_autofree char *type = NULL;
+    bool server = false;
+    QDict *addr;
+
+    if (!check_address(t, errp) ||
+        !qapi_bool_parse("server", qdict_get_try_str(t->data, "server") ?: "off", &server, errp)) {
+        return false;
+    }
+    type = g_strdup(qdict_get_str(t->addr, "type"));
+    qdict_del(t->addr, "type");
+    addr = qdict_new();
+    qdict_put_str(addr, "type", type);
+    qdict_put(addr, "data", qobject_ref(t->addr));
+    qdict_put(t->data, "addr", addr);
+    /* On the command line the defaults are those of a client, and of a patient server. */
+    qdict_put_str(t->data, "server", server ? "on" : "off");
+    if (server && !qdict_haskey(t->data, "wait")) {
+        qdict_put_str(t->data, "wait", "on");
+    }
+    return true;
+}
+
+static bool complete(CharText *t, Error **errp)
+{
+    if (t->type == CHARDEV_BACKEND_KIND_SOCKET) {
+        return complete_socket(t, errp);
+    }
+    if (t->type == CHARDEV_BACKEND_KIND_FILE && !qdict_haskey(t->data, "out")) {
+        error_setg(errp, "chardev: file: no filename given");
+        return false;
+    }
+    if (t->type == CHARDEV_BACKEND_KIND_PIPE && !qdict_haskey(t->data, "device")) {
+        error_setg(errp, "chardev: pipe: no device path given");
+        return false;
+    }
+    return true;
+}
+
+/* The struct behind "data" of each kind; all wrappers look alike. */
+static const QapiType *const data_types[CHARDEV_BACKEND_KIND__MAX] = {
+    [CHARDEV_BACKEND_KIND_FILE] = &qapi_type_ChardevFile,
+    [CHARDEV_BACKEND_KIND_PIPE] = &qapi_type_ChardevHostdev,
+    [CHARDEV_BACKEND_KIND_SOCKET] = &qapi_type_ChardevSocket,
+    [CHARDEV_BACKEND_KIND_PTY] = &qapi_type_ChardevPty,
+    [CHARDEV_BACKEND_KIND_NULL] = &qapi_type_ChardevCommon,
+    [CHARDEV_BACKEND_KIND_STDIO] = &qapi_type_ChardevStdio,
+    [CHARDEV_BACKEND_KIND_RINGBUF] = &qapi_type_ChardevRingbuf,
+    [CHARDEV_BACKEND_KIND_MEMORY] = &qapi_type_ChardevRingbuf,
+};
+
+static ChardevBackend *build(CharText *t, Error **errp)
+{
+    Visitor *v = qobject_input_visitor_new_keyval(QOBJECT(t->data));
+    ChardevBackend *backend = NULL;
+    void *data = NULL;
+
+    if (qapi_visit_type(v, NULL, &data, data_types[t->type], errp)) {
+        backend = g_new0(ChardevBackend, 1);
+        backend->type = t->type;
+        backend->u.null.data = data;
+    }
+    visit_free(v);
+    return backend;
+}
+
+static ChardevBackend *parse_json(const char *text, char **ret_id, Error **errp)
+{
+    QObject *obj = qobject_from_json(text, errp);
+    ChardevBackend *backend = NULL;
+    g_autofree char *id = NULL;
+    Visitor *v;
+
+    if (!obj) {
+        return NULL;
+    }
+    v = qobject_input_visitor_new(obj);
+    if (visit_start_struct(v, NULL, NULL, 0, errp)) {
+        if (visit_type_str(v, "id", &id, errp) &&
+            visit_type_ChardevBackend(v, "backend", &backend, errp) &&
+            !visit_check_struct(v, errp)) {
+            g_clear_pointer(&backend, qapi_free_ChardevBackend);
+        }
+        visit_end_struct(v, NULL);
+    }
+    visit_free(v);
+    qobject_unref(obj);
+    if (backend) {
+        *ret_id = g_steal_pointer(&id);
+    }
+    return backend;
+}
+
+ChardevBackend *qemu_chr_parse_str(const char *text, char **ret_id, Error **errp)
+{
+    CharText t = {};
+    g_autoptr(GPtrArray) items = NULL;
+    ChardevBackend *backend = NULL;
+
+    if (text[0] == '{') {
+        return parse_json(text, ret_id, errp);
+    }
+    t.data = qdict_new();
+    t.addr = qdict_new();
+    items = split_items(text);
+    if (find_id_and_kind(&t, items, errp) && put_items(&t, items, errp) && complete(&t, errp)) {
+        backend = build(&t, errp);
+    }
+    if (backend) {
+        *ret_id = g_steal_pointer(&t.id);
+    }
+    char_text_done(&t);
+    return backend;
+}
+
+Chardev *qemu_chr_new_from_str(const char *text, Error **errp)
+{
+    g_autofree char *id = NULL, *typename = NULL;
+    g_autoptr(ChardevBackend) backend = qemu_chr_parse_str(text, &id, errp);
+
+    if (!backend) {
+        return NULL;
+    }
+    typename = g_strdup_printf("chardev-%s", ChardevBackendKind_str(backend->type));
+    return qemu_chardev_new(id, typename, backend, NULL, errp);
+}
+
+char *qemu_chr_help(void)
+{
+    GString *text = g_string_new("Available chardev backend types:\n");
+
+    for (int kind = 0; kind < CHARDEV_BACKEND_KIND__MAX; kind++) {
+        g_string_append_printf(text, "  %s\n", ChardevBackendKind_str(kind));
+    }
+    return g_string_free(text, false);
+}
