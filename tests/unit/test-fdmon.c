@@ -400,11 +400,9 @@ static void test_gsource(void)
     }
     for (int i = 1; i <= 3; i++) {
         pipe_put(&p);
-        while (p.reads < i) {
-            g_main_context_iteration(context, TRUE);
-        }
-        while (g_main_context_iteration(context, FALSE)) {
-        }
+        g_assert_true(g_main_context_iteration(context, i & 1));
+        g_assert_cmpint(p.reads, ==, i);
+        g_assert_false(g_main_context_iteration(context, FALSE));
         g_assert_cmpint(p.reads, ==, i);
     }
     /* In between the context may be run directly as well. */
@@ -585,6 +583,60 @@ static void test_busy_polling_asks_after_its_end(void)
     pipe_done(&p);
 }
 
+/* A callback of busy polling that waits for another descriptor in a nested loop. */
+static Pipe *nested_other;
+
+static bool always_ready(void *opaque)
+{
+    return true;
+}
+
+static bool never_ready(void *opaque)
+{
+    return false;
+}
+
+static void not_called(void *opaque)
+{
+    g_assert_not_reached();
+}
+
+static void ready_with_nested_loop(void *opaque)
+{
+    Pipe *p = opaque;
+
+    g_assert_cmpint(p->ready, ==, 0);
+    p->ready++;
+    pipe_put(nested_other);
+    g_assert_true(aio_poll(ctx, true));
+    g_assert_cmpint(nested_other->reads, ==, 1);
+}
+
+static void test_busy_polling_does_not_recurse(void)
+{
+    Pipe p, other;
+
+    pipe_init(&p);
+    pipe_init(&other);
+    nested_other = &other;
+    aio_context_set_poll_params(ctx, NANOSECONDS_PER_SECOND, 2, 2, &error_abort);
+    pipe_put(&p);
+    aio_set_fd_handler(ctx, p.fd[0], pipe_read, NULL, always_ready, ready_with_nested_loop, &p);
+    aio_set_fd_handler(ctx, other.fd[0], pipe_read, NULL, never_ready, not_called, &other);
+    aio_poll(ctx, false);
+    while (p.reads == 0) {
+        aio_poll(ctx, true);
+    }
+    /* The first event has turned polling on. */
+    ctx->poll_ns = 1000;
+    g_assert_true(aio_poll(ctx, true));
+    g_assert_cmpint(p.ready, ==, 1);
+    pipe_forget(&p);
+    pipe_forget(&other);
+    pipe_done(&p);
+    pipe_done(&other);
+}
+
 static const struct {
     const char *name;
     void (*fn)(void);
@@ -608,6 +660,7 @@ static const struct {
     { "busy_polling_finds_work", test_busy_polling_finds_work },
     { "busy_polling_ends_before_sleep", test_busy_polling_ends_before_sleep },
     { "busy_polling_asks_after_its_end", test_busy_polling_asks_after_its_end },
+    { "busy_polling_does_not_recurse", test_busy_polling_does_not_recurse },
 };
 
 static const FDMonOps *const monitors[] = {
