@@ -405,10 +405,25 @@ static void vu_lib_wake(VuDev *vu_dev)
     vu_trip_wake(container_of(vu_dev, VuServer, vu_dev));
 }
 
+/* Whether requests may be started: a drain that began during a yield says no. */
+static bool vu_server_may_look(VuServer *server)
+{
+    return qatomic_read(&server->ctx) && !qatomic_read(&server->quiescing);
+}
+
+/* The ring was started, enabled or mapped; what is not done here, the next attach does. */
+static void vu_lib_look(VuDev *vu_dev, VuVirtq *vq)
+{
+    if (vu_server_may_look(container_of(vu_dev, VuServer, vu_dev))) {
+        vu_queue_kick(vu_dev, vq->index);
+    }
+}
+
 static const VuIoOps vu_server_io_ops = {
     .write_msg = vu_message_write,
     .wait = vu_lib_wait,
     .wake = vu_lib_wake,
+    .look = vu_lib_look,
 };
 
 /* libvhost-user's vu_panic_cb: why the client is being dropped; once a client. */
@@ -495,8 +510,10 @@ static bool coroutine_fn vu_trip_step(VuServer *server)
 static void coroutine_fn vu_trip_look_at_queues(VuServer *server)
 {
     for (int i = 0; i < server->max_queues; i++) {
-        if (vu_queue_started(&server->vu_dev, vu_get_queue(&server->vu_dev, i))) {
-            vu_queue_kick(&server->vu_dev, i);
+        VuVirtq *vq = vu_get_queue(&server->vu_dev, i);
+
+        if (vu_queue_started(&server->vu_dev, vq)) {
+            vu_lib_look(&server->vu_dev, vq);
         }
     }
 }
@@ -513,6 +530,7 @@ static void coroutine_fn vu_client_trip(void *opaque)
         }
         if (!qatomic_read(&server->ctx)) {
             vu_trip_wait(server, vu_trip_may_unpark, server);
+            vu_trip_look_at_queues(server);
         } else if (!vu_trip_step(server)) {
             break;
         }

@@ -23,9 +23,11 @@ typedef struct Request {
 
 typedef struct Device {
     VuServer server;
-    bool hold;     /* keep requests until device_release() */
-    bool break_it; /* call the device broken at the next kick */
+    bool hold;            /* keep requests until device_release() */
+    bool break_it;        /* call the device broken at the next kick */
+    bool drain_at_enable; /* begin a drain within the next SET_VRING_ENABLE */
     unsigned held;
+    unsigned popped;
     QSIMPLEQ_HEAD(, Request) requests;
 } Device;
 
@@ -59,6 +61,7 @@ static void device_queue(VuDev *dev, int qidx)
     }
     while ((request = vu_queue_pop(dev, vq, sizeof(*request)))) {
         vhost_user_server_inc_in_flight(&device->server);
+        device->popped++;
         if (device->hold) {
             QSIMPLEQ_INSERT_TAIL(&device->requests, request, next);
             qatomic_inc(&device->held);
@@ -91,8 +94,21 @@ static uint64_t device_features(VuDev *dev)
     return 1ull << VIRTIO_F_VERSION_1;
 }
 
+static int device_message(VuDev *dev, VhostUserMsg *msg, int *do_reply)
+{
+    Device *device = container_of(dev, Device, server.vu_dev);
+
+    if (msg->request == VHOST_USER_SET_VRING_ENABLE && qatomic_read(&device->drain_at_enable)) {
+        qatomic_set(&device->server.quiescing, true);
+        vhost_user_server_detach_aio_context(&device->server);
+        qatomic_set(&device->drain_at_enable, false);
+    }
+    return 0;
+}
+
 static const VuDevIface device_iface = {
     .get_features = device_features,
+    .process_msg = device_message,
     .queue_set_started = device_started,
 };
 
@@ -367,6 +383,45 @@ static void test_move(void)
     vhost_user_server_stop(&device.server);
 }
 
+static void client_enables_late(ClientThread *self)
+{
+    struct vhost_vring_state state = { 0, 0 };
+    uint64_t value;
+    VusClient client;
+
+    client_connect(self, &client);
+    vus_client_start(&client);
+    ask_one_number(&client, 1);
+    vus_client_send(&client, VHOST_USER_SET_VRING_ENABLE, 0, &state, sizeof(state), -1);
+    g_assert_true(vus_client_ask(&client, VHOST_USER_GET_FEATURES, &value));
+    vus_client_submit(&client, 5);
+    qatomic_set(&self->device->drain_at_enable, true);
+    state.num = 1;
+    vus_client_send(&client, VHOST_USER_SET_VRING_ENABLE, 0, &state, sizeof(state), -1);
+    g_assert_true(vus_client_complete(&client, 30000, &value));
+    g_assert_cmpuint(value, ==, 6);
+    vus_client_close(&client);
+}
+
+/* A message that would start requests, with a drain beginning while it is obeyed. */
+static void test_drain_within_a_message(void)
+{
+    ClientThread client;
+    Device device;
+
+    device_start(&device, qemu_get_aio_context());
+    client_start(&client, &device, client_enables_late);
+    while (!qatomic_read(&device.server.quiescing)) {
+        main_loop_wait(false);
+    }
+    AIO_WAIT_WHILE(NULL, device_busy(&device));
+    g_assert_cmpuint(device.popped, ==, 1);
+    device_resume(&device, qemu_get_aio_context());
+    client_join(&client);
+    g_assert_cmpuint(device.popped, ==, 2);
+    vhost_user_server_stop(&device.server);
+}
+
 static void client_submits(ClientThread *self)
 {
     VusClient client;
@@ -547,6 +602,8 @@ int main(int argc, char **argv)
     harness_add("/vhost-user-server/client_may_break_off_at_any_byte", test_break_off);
     harness_add("/vhost-user-server/second_client_is_told_of_and_served_next", test_second_client);
     harness_add("/vhost-user-server/moves_ten_thousand_times_under_load", test_move);
+    harness_add("/vhost-user-server/drain_within_a_message_starts_nothing",
+                test_drain_within_a_message);
     harness_add("/vhost-user-server/trip_parks_when_detached_without_drain", test_park);
     harness_add("/vhost-user-server/requests_outlive_their_client", test_in_flight_at_disconnect);
     harness_add("/vhost-user-server/device_broken_by_a_kick_loses_its_client", test_broken_device);
