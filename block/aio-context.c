@@ -15,6 +15,7 @@
 #include "qemu/main-loop.h"
 #include "block/aio-wait.h"
 #include "block/block_int.h"
+#include "system/iothread.h"
 
 typedef struct ContextMove {
     AioContext *ctx;
@@ -115,6 +116,7 @@ static void move_carry_out(ContextMove *m)
         aio_context_ref(m->ctx);
         aio_context_unref(bs->aio_context);
         bs->aio_context = m->ctx;
+        g_clear_pointer(&bs->iothread, iothread_put_user);
     }
     for (i = 0; i < m->root_edges->len; i++) {
         BdrvChild *c = m->root_edges->pdata[i];

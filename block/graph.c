@@ -18,6 +18,7 @@
 #include "block/block_int.h"
 #include "block/node.h"
 #include "system/block-backend.h"
+#include "system/iothread.h"
 
 #define NODE_NAME_MAX 31
 
@@ -190,6 +191,7 @@ void bdrv_free_node(BlockDriverState *bs)
     }
     qemu_mutex_destroy(&bs->reqs_lock);
     aio_context_unref(bs->aio_context);
+    g_clear_pointer(&bs->iothread, iothread_put_user);
     g_free(bs->opaque);
     g_free(bs->node_name);
     g_free(bs->filename);
@@ -284,6 +286,13 @@ static void unlink_child(BdrvChild *c)
     QLIST_REMOVE(c, next_parent);
 }
 
+/* The parent that wanted the node in another AioContext may be gone, and its IOThread may follow.
+ */
+static void come_home(BlockDriverState *bs)
+{
+    bdrv_try_change_aio_context(bs, qemu_get_aio_context(), NULL, NULL);
+}
+
 static BdrvChild *attach_child(BdrvChild *c, Error **errp)
 {
     BlockDriverState *bs = c->bs;
@@ -297,6 +306,9 @@ static BdrvChild *attach_child(BdrvChild *c, Error **errp)
     if (bdrv_refresh_perms(bs, errp) < 0) {
         unlink_child(c);
         free_child(c);
+        if (!bs->iothread) {
+            come_home(bs);
+        }
         bdrv_unref(bs);
         return NULL;
     }
@@ -312,8 +324,7 @@ static void detach_child(BdrvChild *c)
     /* Less is done and more is allowed than before, which nobody refuses. */
     bdrv_refresh_perms(bs, NULL);
     bdrv_drained_end(bs);
-    /* If it was this parent that wanted the node elsewhere, the node comes home. */
-    bdrv_try_change_aio_context(bs, qemu_get_aio_context(), NULL, NULL);
+    come_home(bs);
     free_child(c);
     bdrv_unref(bs);
 }

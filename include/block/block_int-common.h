@@ -207,6 +207,8 @@ struct BlockDriverState {
     /* Main loop's thread. */
     unsigned int refcnt;
     bool monitor_owned;
+    /* The object that x-blockdev-set-iothread put the node into; a user of it. */
+    IOThread *iothread;
     /* bdrv_open has succeeded: others can find the node. */
     bool opened;
     /* The last reference is gone: nobody can find it any more. */
