@@ -18,10 +18,12 @@ static void keep_one(void *opaque, QObject *json, Error *err)
 {
     OneValue *one = opaque;
 
-    if (json && one->value) {
-        error_setg(&err, "Expecting at most one JSON value");
+    if (one->value) {
         qobject_unref(json);
-    } else if (json) {
+        error_free(err);
+        err = NULL;
+        error_setg(&err, "Expecting at most one JSON value");
+    } else {
         one->value = json;
     }
     if (err && !one->err) {
