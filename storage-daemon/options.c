@@ -39,7 +39,7 @@ static OptionResult print_help(const char *title, const QEnumLookup *lookup, con
     bool known = kind && qapi_enum_parse(lookup, kind, -1, NULL) >= 0;
 
     if (known || !lookup) {
-        g_autofree char *text = qapi_type_help(type, kind);
+        g_autofree char *text = qapi_option_help(type, kind);
 
         printf("%s options:\n%s", kind ? kind : title, text);
         return OPTION_EXIT;

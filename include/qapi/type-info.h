@@ -86,14 +86,9 @@ void *qapi_clone_type(const void *src, const QapiType *type);
 void qapi_clone_members(void *dst, const void *src, const QapiType *type);
 
 /*
- * Lines "  name=<type>", sorted, one a member of object @type, for help texts; with @tag_value
- * those of that variant as well. The caller frees the text.
- */
-char *qapi_type_help(const QapiType *type, const char *tag_value);
-/*
- * The same for people: how each option looks on the command line and what it is for, options within
- * options by their full keys, in the schema's order. Without @tag_value the options of all
- * variants.
+ * Help for people: a line an option of object @type, how it looks on the command line and what it
+ * is for, options within options by their full keys, in the schema's order. With @tag_value the
+ * options of that variant, without it those of all. The caller frees the text.
  */
 char *qapi_option_help(const QapiType *type, const char *tag_value);
 

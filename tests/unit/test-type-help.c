@@ -8,20 +8,6 @@
 #include "qapi/qapi-types-block-export.h"
 #include "qapi/qapi-types-qom.h"
 
-static void test_members(void)
-{
-    g_autofree char *point = qapi_type_help(&qapi_type_Point, NULL);
-    g_autofree char *shape = qapi_type_help(&qapi_type_Shape, "red");
-    g_autofree char *unknown = qapi_type_help(&qapi_type_Shape, "pink");
-    g_autofree char *without = qapi_type_help(&qapi_type_Shape, "blue");
-
-    g_assert_cmpstr(point, ==, "  x=<int32>\n  y=<int32>\n");
-    g_assert_cmpstr(shape, ==,
-                    "  centre=<PointOrName>\n  colour=<Colour>\n  radius=<size>\n  unix=<bool>\n");
-    g_assert_cmpstr(unknown, ==, "  colour=<Colour>\n  unix=<bool>\n");
-    g_assert_cmpstr(without, ==, unknown);
-}
-
 static void test_one_variant(void)
 {
     g_autofree char *help = qapi_option_help(&qapi_type_BlockdevOptions, "file");
@@ -66,7 +52,6 @@ static void test_recursion(void)
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
-    harness_add("/help/members_are_sorted", test_members);
     harness_add("/help/options_of_one_variant", test_one_variant);
     harness_add("/help/options_of_all_variants", test_all_variants);
     harness_add("/help/options_in_lists", test_lists);
