@@ -11,6 +11,9 @@
  * but after polling has ended, and shrinks when the average is beyond poll-max-ns.  A loop that
  * waits for long therefore does not poll at all.
  *
+ * Polling takes a processor that whoever we wait for may need.  If the thread notices that it was
+ * preempted meanwhile, it sleeps for its next some twenty events instead.
+ *
  * A phase of polling begins with io_poll_begin, may last over many iterations, and ends with
  * io_poll_end before the loop sleeps; what came between the last look and the end is found by
  * asking io_poll once more.
@@ -22,6 +25,10 @@
 #define POLL_START_NS       4000
 #define POLL_GROW_DEFAULT   2
 #define POLL_WEIGHT_DEFAULT 3
+/* One look takes far less, unless another thread has been given the processor. */
+#define POLL_PREEMPTED_NS 20000
+/* After that the average is set to so many times poll-max-ns. */
+#define POLL_BACK_OFF 32
 
 void aio_poll_sync(AioContext *ctx)
 {
@@ -115,10 +122,31 @@ static bool poll_look(AioContext *ctx)
            qatomic_read(&ctx->notified);
 }
 
+/* Looks until @max_ns are over; true if something was found. */
+static bool poll_for(AioContext *ctx, int64_t max_ns)
+{
+    int64_t before = get_clock(), deadline = before + max_ns, now;
+
+    for (;;) {
+        if (poll_look(ctx)) {
+            return true;
+        }
+        cpu_relax();
+        now = get_clock();
+        if (now - before > POLL_PREEMPTED_NS) {
+            ctx->poll_avg_ns = POLL_BACK_OFF * qatomic_read(&ctx->poll_max_ns);
+            return false;
+        }
+        if (now >= deadline) {
+            return false;
+        }
+        before = now;
+    }
+}
+
 bool aio_poll_busy(AioContext *ctx, int64_t timeout)
 {
     int64_t max_ns = MIN(ctx->poll_ns, qatomic_read(&ctx->poll_max_ns));
-    int64_t deadline;
 
     max_ns = timeout == 0 ? 0 : qemu_soonest_timeout(max_ns, timeout);
     if (max_ns == 0 && !ctx->poll_started) {
@@ -128,26 +156,17 @@ bool aio_poll_busy(AioContext *ctx, int64_t timeout)
     if (!poll_worthwhile(ctx)) {
         max_ns = 0;
     }
-    if (max_ns > 0) {
-        poll_begin(ctx);
-        if (ctx->fdmon_ops->need_wait(ctx)) {
-            ctx->fdmon_ops->wait(ctx, 0);
-            if (aio_pending(ctx)) {
-                return true;
-            }
-        }
+    if (max_ns == 0) {
+        return poll_look(ctx);
     }
-    if (poll_look(ctx)) {
-        return true;
-    }
-    deadline = max_ns > 0 ? get_clock() + max_ns : 0;
-    while (max_ns > 0 && get_clock() < deadline) {
-        if (poll_look(ctx)) {
+    poll_begin(ctx);
+    if (ctx->fdmon_ops->need_wait(ctx)) {
+        ctx->fdmon_ops->wait(ctx, 0);
+        if (aio_pending(ctx)) {
             return true;
         }
-        cpu_relax();
     }
-    return false;
+    return poll_for(ctx, max_ns);
 }
 
 void aio_poll_adjust(AioContext *ctx, int64_t block_ns)
@@ -158,7 +177,8 @@ void aio_poll_adjust(AioContext *ctx, int64_t block_ns)
     int64_t weight = qatomic_read(&ctx->poll_weight) ?: POLL_WEIGHT_DEFAULT;
 
     /* One very long wait must not outweigh many short ones after it. */
-    ctx->poll_avg_ns += (MIN(block_ns, 2 * max_ns) - ctx->poll_avg_ns) / (1LL << weight);
+    block_ns = MIN(block_ns, 2 * max_ns);
+    ctx->poll_avg_ns += (block_ns - ctx->poll_avg_ns) / (1LL << weight);
     if (ctx->poll_avg_ns > max_ns) {
         ctx->poll_ns = shrink ? ctx->poll_ns / shrink : 0;
     } else if (block_ns > ctx->poll_ns) {

@@ -583,6 +583,36 @@ static void test_busy_polling_asks_after_its_end(void)
     pipe_done(&p);
 }
 
+static bool slow_ask(void *opaque)
+{
+    int64_t until = get_clock() + SCALE_MS;
+
+    while (get_clock() < until) {
+    }
+    return pipe_ask(opaque);
+}
+
+static void test_busy_polling_backs_off_when_preempted(void)
+{
+    int64_t max_ns = 100 * NANOSECONDS_PER_SECOND;
+    Pipe p;
+
+    pipe_init(&p);
+    aio_context_set_poll_params(ctx, max_ns, 2, 0, &error_abort);
+    aio_set_fd_handler(ctx, p.fd[0], peer_read, NULL, slow_ask, pipe_ready, &p);
+    flush();
+    ctx->poll_ns = max_ns;
+    run_for(SCALE_MS);
+    g_assert_cmpint(ctx->poll_ns, ==, 0);
+    p.asked = 0;
+    for (int i = 0; i < 5; i++) {
+        run_for(SCALE_MS / 10);
+    }
+    g_assert_cmpint(p.asked, ==, 0);
+    pipe_forget(&p);
+    pipe_done(&p);
+}
+
 /* A callback of busy polling that waits for another descriptor in a nested loop. */
 static Pipe *nested_other;
 
@@ -660,6 +690,7 @@ static const struct {
     { "busy_polling_finds_work", test_busy_polling_finds_work },
     { "busy_polling_ends_before_sleep", test_busy_polling_ends_before_sleep },
     { "busy_polling_asks_after_its_end", test_busy_polling_asks_after_its_end },
+    { "busy_polling_backs_off_when_preempted", test_busy_polling_backs_off_when_preempted },
     { "busy_polling_does_not_recurse", test_busy_polling_does_not_recurse },
 };
 
