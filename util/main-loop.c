@@ -5,7 +5,9 @@
  * Theory of operation
  *
  * main_loop_wait() does what g_main_context_iteration() does, but sleeps with the precision of
- * the timers, in nanoseconds, where GLib's own iteration rounds up to milliseconds.
+ * the timers, in nanoseconds, where GLib's own iteration rounds up to milliseconds.  And while a
+ * source (the AioContext under load, say) has work at once, it does not ask the kernel about the
+ * descriptors in every iteration, but in every eighth.
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
@@ -14,6 +16,9 @@
 static AioContext *qemu_aio_context;
 static AioContext *iohandler_ctx;
 static GArray *gpollfds; /* GPollFD; main thread */
+static unsigned unasked; /* iterations since the kernel was asked about them; main thread */
+
+#define UNASKED_MAX 7
 
 AioContext *qemu_get_aio_context(void)
 {
@@ -123,6 +128,24 @@ static int64_t timers_deadline(void)
     return qemu_soonest_timeout(deadline, timerlistgroup_deadline_ns(&iohandler_ctx->tlg));
 }
 
+/* Sleeps, unless @timeout is 0, and finds out what is ready. */
+static void poll_sources(int64_t timeout, bool ask)
+{
+    GPollFD *fds = (GPollFD *)gpollfds->data;
+
+    if (timeout == 0 && !ask && unasked < UNASKED_MAX) {
+        unasked++;
+    } else {
+        unasked = 0;
+        if (qemu_poll_ns(fds, gpollfds->len, timeout) >= 0) {
+            return;
+        }
+    }
+    for (guint i = 0; i < gpollfds->len; i++) {
+        fds[i].revents = 0;
+    }
+}
+
 void main_loop_wait(int nonblocking)
 {
     GMainContext *context = g_main_context_default();
@@ -133,11 +156,7 @@ void main_loop_wait(int nonblocking)
     g_main_context_prepare(context, &max_priority);
     timeout = query_sources(context, max_priority);
     timeout = nonblocking ? 0 : qemu_soonest_timeout(timeout, timers_deadline());
-    if (qemu_poll_ns((GPollFD *)gpollfds->data, gpollfds->len, timeout) < 0) {
-        for (guint i = 0; i < gpollfds->len; i++) {
-            g_array_index(gpollfds, GPollFD, i).revents = 0;
-        }
-    }
+    poll_sources(timeout, nonblocking);
     if (g_main_context_check(context, max_priority, (GPollFD *)gpollfds->data, gpollfds->len)) {
         g_main_context_dispatch(context);
     }

@@ -98,6 +98,32 @@ static void test_fd_handler_runs_in_the_main_loop_only(void)
     close(fds[1]);
 }
 
+static void busy_bh(void *opaque)
+{
+    qemu_bh_schedule(*(QEMUBH **)opaque);
+}
+
+static void test_fd_handler_runs_beside_endless_work(void)
+{
+    QEMUBH *bh;
+    int fds[3] = { 0 };
+
+    bh = qemu_bh_new(busy_bh, &bh);
+    g_assert_cmpint(qemu_pipe(fds), ==, 0);
+    qemu_set_fd_handler(fds[0], read_byte, NULL, fds);
+    qemu_bh_schedule(bh);
+    g_assert_cmpint(write(fds[1], "x", 1), ==, 1);
+    for (int i = 0; i < 20; i++) {
+        main_loop_wait(false);
+    }
+    g_assert_cmpint(fds[2], ==, 1);
+    qemu_bh_delete(bh);
+    qemu_set_fd_handler(fds[0], NULL, NULL, NULL);
+    settle();
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static EventNotifier *seen_notifier;
 
 static void clear_notifier(EventNotifier *e)
@@ -196,6 +222,8 @@ int main(int argc, char **argv)
     harness_add("/main-loop/timers_end_the_sleep", test_timers_end_the_sleep);
     harness_add("/main-loop/fd_handler_runs_in_the_main_loop_only",
                 test_fd_handler_runs_in_the_main_loop_only);
+    harness_add("/main-loop/fd_handler_runs_beside_endless_work",
+                test_fd_handler_runs_beside_endless_work);
     harness_add("/main-loop/event_notifier_handler_runs", test_event_notifier_handler_runs);
     harness_add("/main-loop/glib_sources_run", test_glib_sources_run);
     harness_add("/main-loop/notify_event_ends_the_sleep", test_notify_event_ends_the_sleep);
