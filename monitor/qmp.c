@@ -24,6 +24,8 @@ static void send_object(Monitor *mon, const QObject *obj)
 {
     GString *json = qobject_to_json_pretty(obj, mon->pretty);
 
+    /* No newline is inside of a string: JSON has escapes for them. */
+    g_string_replace(json, "\n", "\r\n", 0);
     g_string_append(json, "\r\n");
     monitor_output_put(&mon->out, json->str, json->len);
     g_string_free(json, true);

@@ -13,11 +13,10 @@
 #include "block/block-global-state.h"
 #include "block/export.h"
 #include "chardev/char.h"
+#include "commands.h"
 #include "daemonize.h"
 #include "monitor/monitor.h"
 #include "options.h"
-#include "qapi/qapi-commands-control.h"
-#include "qapi/qapi-init-commands.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
@@ -32,7 +31,7 @@ static bool init_layers(Error **errp)
         return false;
     }
     bdrv_init();
-    monitor_init_globals(qmp_init_marshal);
+    monitor_init_globals(commands_register);
     return true;
 }
 
@@ -99,11 +98,4 @@ int main(int argc, char **argv)
     status = run(parsed, argv, &startup);
     cleanup();
     return status;
-}
-
-void qmp_quit(Error **errp)
-{
-    /* The events of the exports' end come before the reply. */
-    blk_exp_close_all();
-    shutdown_request();
 }
