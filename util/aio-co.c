@@ -14,6 +14,7 @@
 #include "qemu/coroutine.h"
 #include "qemu/coroutine_int.h"
 #include "util/aio-posix.h"
+#include "trace.h"
 
 void aio_co_schedule(AioContext *ctx, Coroutine *co)
 {
@@ -22,6 +23,7 @@ void aio_co_schedule(AioContext *ctx, Coroutine *co)
     if (before) {
         g_error("coroutine scheduled twice, the first time by %s", before);
     }
+    trace_aio_co_schedule(ctx, co);
     /* Once it is on the list it may run, and drop the last reference but ours. */
     aio_context_ref(ctx);
     QSLIST_INSERT_HEAD_ATOMIC(&ctx->co_incoming, co, co_scheduled_next);
@@ -62,6 +64,7 @@ bool aio_co_dispatch(AioContext *ctx)
     co_take_incoming(ctx);
     while ((co = QSLIST_FIRST(&ctx->co_pending))) {
         QSLIST_REMOVE_HEAD(&ctx->co_pending, co_scheduled_next);
+        trace_aio_co_dispatch(ctx, co);
         qatomic_set(&co->scheduled, NULL);
         qemu_aio_coroutine_enter(ctx, co);
         progress = true;

@@ -21,6 +21,7 @@
 #include "qemu/osdep.h"
 #include "qemu/lockable.h"
 #include "util/aio-posix.h"
+#include "trace.h"
 
 #define POLL_START_NS       4000
 #define POLL_GROW_DEFAULT   2
@@ -134,6 +135,7 @@ static bool poll_for(AioContext *ctx, int64_t max_ns)
         cpu_relax();
         now = get_clock();
         if (now - before > POLL_PREEMPTED_NS) {
+            trace_poll_preempted(ctx, now - before);
             ctx->poll_avg_ns = POLL_BACK_OFF * qatomic_read(&ctx->poll_max_ns);
             return false;
         }
@@ -171,7 +173,7 @@ bool aio_poll_busy(AioContext *ctx, int64_t timeout)
 
 void aio_poll_adjust(AioContext *ctx, int64_t block_ns)
 {
-    int64_t max_ns = qatomic_read(&ctx->poll_max_ns);
+    int64_t max_ns = qatomic_read(&ctx->poll_max_ns), before = ctx->poll_ns;
     int64_t grow = qatomic_read(&ctx->poll_grow) ?: POLL_GROW_DEFAULT;
     int64_t shrink = qatomic_read(&ctx->poll_shrink);
     int64_t weight = qatomic_read(&ctx->poll_weight) ?: POLL_WEIGHT_DEFAULT;
@@ -185,4 +187,7 @@ void aio_poll_adjust(AioContext *ctx, int64_t block_ns)
         ctx->poll_ns = ctx->poll_ns ? ctx->poll_ns * grow : POLL_START_NS;
     }
     ctx->poll_ns = MIN(ctx->poll_ns, max_ns);
+    if (ctx->poll_ns != before) {
+        trace_poll_adjust(ctx, before, ctx->poll_ns, block_ns);
+    }
 }

@@ -16,6 +16,7 @@
 #include "qemu/osdep.h"
 #include "qemu/lockable.h"
 #include "util/aio-posix.h"
+#include "trace.h"
 
 /* Handlers */
 
@@ -314,6 +315,7 @@ void aio_context_setup(AioContext *ctx)
     for (size_t i = 0; i < ARRAY_SIZE(fdmon_by_preference); i++) {
         ctx->fdmon_ops = fdmon_by_preference[i];
         if (fdmon_wanted(ctx->fdmon_ops) && ctx->fdmon_ops->init(ctx) == 0) {
+            trace_aio_context_new(ctx, ctx->fdmon_ops->name);
             return;
         }
     }

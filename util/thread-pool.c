@@ -17,6 +17,7 @@
 #include "qemu/coroutine.h"
 #include "qemu/lockable.h"
 #include "util/aio-posix.h"
+#include "trace.h"
 
 #define IDLE_MS_DEFAULT 10000
 
@@ -177,6 +178,7 @@ static void thread_pool_completion_bh(void *opaque)
             /* The callback may run a nested loop, which must serve the rest. */
             qemu_bh_schedule(pool->completion_bh);
         }
+        trace_thread_pool_complete_aio(pool, req, req->common.opaque, req->ret);
         req->common.cb(req->common.opaque, req->ret);
         qemu_aio_unref(req);
     }
@@ -195,6 +197,7 @@ static void thread_pool_cancel(BlockAIOCB *acb)
         pool->nr_queued--;
         req->state = REQUEST_TAKEN;
     }
+    trace_thread_pool_cancel_aio(req, req->common.opaque);
     complete_request(req, -ECANCELED);
 }
 
@@ -215,6 +218,7 @@ BlockAIOCB *thread_pool_submit_aio(ThreadPoolFunc *func, void *arg, BlockComplet
     req->arg = arg;
     req->state = REQUEST_QUEUED;
     pool->nr_requests++;
+    trace_thread_pool_submit_aio(pool, req, arg);
     QEMU_LOCK_GUARD(&pool->lock);
     QTAILQ_INSERT_TAIL(&pool->queue, req, queued);
     pool->nr_queued++;
