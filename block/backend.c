@@ -215,13 +215,19 @@ static void remove_notifiers_from_node(BlockBackend *blk)
 
 int blk_insert_bs(BlockBackend *blk, BlockDriverState *bs, Error **errp)
 {
+    BdrvRootParent parent = {
+        .klass = &child_root,
+        .opaque = blk,
+        .child_name = "root",
+        .role = BDRV_CHILD_FILTERED | BDRV_CHILD_PRIMARY,
+        .perms = { blk->perm, blk->shared_perm },
+    };
     BdrvChild *root;
 
     GLOBAL_STATE_CODE();
     assert(!blk->root);
     bdrv_ref(bs);
-    root = bdrv_root_attach_child(bs, "root", &child_root, BDRV_CHILD_FILTERED | BDRV_CHILD_PRIMARY,
-                                  blk->perm, blk->shared_perm, blk, errp);
+    root = bdrv_root_attach_child(bs, &parent, errp);
     if (!root) {
         return -EPERM;
     }
@@ -233,15 +239,15 @@ int blk_insert_bs(BlockBackend *blk, BlockDriverState *bs, Error **errp)
 void blk_remove_bs(BlockBackend *blk)
 {
     BdrvChild *root = blk->root;
+    BlockDriverState *bs = blk_bs(blk);
 
     GLOBAL_STATE_CODE();
     assert(root);
     remove_notifiers_from_node(blk);
     /* Keeps new requests out until they can see that there is no node. */
-    bdrv_drained_begin(root->bs);
+    bdrv_ref(bs);
+    bdrv_drained_begin(bs);
     qatomic_set(&blk->root, NULL);
-    bdrv_ref(root->bs);
-    BlockDriverState *bs = root->bs;
     bdrv_root_unref_child(root);
     bdrv_drained_end(bs);
     bdrv_unref(bs);

@@ -208,14 +208,14 @@ static void blkdebug_refresh_limits(BlockDriverState *bs, Error **errp)
     bs->bl.max_pdiscard = MIN_NON_ZERO(bs->bl.max_pdiscard, (int64_t)s->max_discard);
 }
 
-static void blkdebug_child_perm(BlockDriverState *bs, BdrvChild *c, BdrvChildRole role,
-                                uint64_t perm, uint64_t shared, uint64_t *nperm, uint64_t *nshared)
+static BdrvPerms blkdebug_child_perm(BlockDriverState *bs, BdrvChild *c, BdrvPerms parents)
 {
     BDRVBlkdebugState *s = bs->opaque;
+    BdrvPerms needs = bdrv_default_perms(c->role, parents);
 
-    bdrv_default_perms(bs, c, role, perm, shared, nperm, nshared);
-    *nperm |= s->take_child_perms;
-    *nshared &= ~s->unshare_child_perms;
+    needs.perm |= s->take_child_perms;
+    needs.shared &= ~s->unshare_child_perms;
+    return needs;
 }
 
 /* Rules */

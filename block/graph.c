@@ -329,20 +329,19 @@ static void detach_child(BdrvChild *c)
     bdrv_unref(bs);
 }
 
-BdrvChild *bdrv_root_attach_child(BlockDriverState *child_bs, const char *child_name,
-                                  const BdrvChildClass *child_class, BdrvChildRole child_role,
-                                  uint64_t perm, uint64_t shared_perm, void *opaque, Error **errp)
+BdrvChild *bdrv_root_attach_child(BlockDriverState *child_bs, const BdrvRootParent *parent,
+                                  Error **errp)
 {
     BdrvChild *c = g_new0(BdrvChild, 1);
 
     GLOBAL_STATE_CODE();
     c->bs = child_bs;
-    c->name = g_strdup(child_name);
-    c->klass = child_class;
-    c->role = child_role;
-    c->perm = perm;
-    c->shared_perm = shared_perm;
-    c->opaque = opaque;
+    c->name = g_strdup(parent->child_name);
+    c->klass = parent->klass;
+    c->role = parent->role;
+    c->perm = parent->perms.perm;
+    c->shared_perm = parent->perms.shared;
+    c->opaque = parent->opaque;
     return attach_child(c, errp);
 }
 
@@ -356,7 +355,7 @@ BdrvChild *bdrv_attach_child(BlockDriverState *parent_bs, BlockDriverState *chil
                              const char *child_name, BdrvChildRole child_role, Error **errp)
 {
     BdrvChild *c = g_new0(BdrvChild, 1);
-    uint64_t perm, shared;
+    BdrvPerms parents;
 
     GLOBAL_STATE_CODE();
     c->bs = child_bs;
@@ -364,8 +363,8 @@ BdrvChild *bdrv_attach_child(BlockDriverState *parent_bs, BlockDriverState *chil
     c->klass = &child_of_bds;
     c->role = child_role;
     c->opaque = parent_bs;
-    bdrv_get_cumulative_perm(parent_bs, &perm, &shared);
-    bdrv_child_needs(parent_bs, c, perm, shared);
+    bdrv_get_cumulative_perm(parent_bs, &parents.perm, &parents.shared);
+    bdrv_child_needs(parent_bs, c, parents);
 
     c = attach_child(c, errp);
     if (c) {

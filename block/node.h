@@ -12,7 +12,7 @@
 BlockDriverState *bdrv_new_node(BlockDriver *drv, const char *node_name, Error **errp);
 /* Removes a node that is closed or was never opened, children included. */
 void bdrv_free_node(BlockDriverState *bs);
-/* Stores in @c what @bs needs of it when its own parents do @perm and share @shared. */
-void bdrv_child_needs(BlockDriverState *bs, BdrvChild *c, uint64_t perm, uint64_t shared);
+/* Stores in @c what @bs needs of it when its own parents have @parents. */
+void bdrv_child_needs(BlockDriverState *bs, BdrvChild *c, BdrvPerms parents);
 
 #endif

@@ -61,20 +61,20 @@ void bdrv_get_cumulative_perm(BlockDriverState *bs, uint64_t *perm, uint64_t *sh
     }
 }
 
-void bdrv_default_perms(BlockDriverState *bs, BdrvChild *c, BdrvChildRole role, uint64_t perm,
-                        uint64_t shared, uint64_t *nperm, uint64_t *nshared)
+BdrvPerms bdrv_default_perms(BdrvChildRole role, BdrvPerms parents)
 {
-    *nperm = perm;
-    *nshared = shared;
+    BdrvPerms needs = parents;
+
     if (!(role & BDRV_CHILD_METADATA)) {
-        return;
+        return needs;
     }
     /* A format reads its metadata whatever the parents do, writes and grows it when they write. */
-    *nperm |= BLK_PERM_CONSISTENT_READ;
-    if (perm & WRITES_MASK) {
-        *nperm |= BLK_PERM_WRITE | BLK_PERM_RESIZE;
+    needs.perm |= BLK_PERM_CONSISTENT_READ;
+    if (parents.perm & WRITES_MASK) {
+        needs.perm |= BLK_PERM_WRITE | BLK_PERM_RESIZE;
     }
-    *nshared &= ~(uint64_t)(BLK_PERM_WRITE | BLK_PERM_RESIZE);
+    needs.shared &= ~(uint64_t)(BLK_PERM_WRITE | BLK_PERM_RESIZE);
+    return needs;
 }
 
 static void conflict_error(BdrvChild *doer, BdrvChild *owner, Error **errp)
@@ -169,19 +169,19 @@ static void set_edge_perm(BdrvChild *c, uint64_t perm, uint64_t shared)
     c->shared_perm = shared;
 }
 
-void bdrv_child_needs(BlockDriverState *bs, BdrvChild *c, uint64_t perm, uint64_t shared)
+void bdrv_child_needs(BlockDriverState *bs, BdrvChild *c, BdrvPerms parents)
 {
-    uint64_t nperm, nshared;
+    BdrvPerms needs;
 
     if (bs->drv->bdrv_child_perm) {
-        bs->drv->bdrv_child_perm(bs, c, c->role, perm, shared, &nperm, &nshared);
+        needs = bs->drv->bdrv_child_perm(bs, c, parents);
     } else {
-        bdrv_default_perms(bs, c, c->role, perm, shared, &nperm, &nshared);
+        needs = bdrv_default_perms(c->role, parents);
     }
-    set_edge_perm(c, nperm, bs->force_share ? BLK_PERM_ALL : nshared);
+    set_edge_perm(c, needs.perm, bs->force_share ? BLK_PERM_ALL : needs.shared);
 }
 
-static void update_children(PermUpdate *u, BlockDriverState *bs, uint64_t perm, uint64_t shared)
+static void update_children(PermUpdate *u, BlockDriverState *bs, BdrvPerms parents)
 {
     BdrvChild *c;
 
@@ -189,27 +189,27 @@ static void update_children(PermUpdate *u, BlockDriverState *bs, uint64_t perm, 
         OldPerm old = { c, c->perm, c->shared_perm };
 
         g_array_append_val(u->old, old);
-        bdrv_child_needs(bs, c, perm, shared);
+        bdrv_child_needs(bs, c, parents);
     }
 }
 
 static int update_check_node(PermUpdate *u, BlockDriverState *bs, Error **errp)
 {
-    uint64_t perm, shared;
+    BdrvPerms parents;
 
-    bdrv_get_cumulative_perm(bs, &perm, &shared);
-    if (!parents_agree(bs, errp) || !node_allows(bs, perm, errp)) {
+    bdrv_get_cumulative_perm(bs, &parents.perm, &parents.shared);
+    if (!parents_agree(bs, errp) || !node_allows(bs, parents.perm, errp)) {
         return -EPERM;
     }
     if (bs->drv->bdrv_check_perm) {
-        int ret = bs->drv->bdrv_check_perm(bs, perm, shared, errp);
+        int ret = bs->drv->bdrv_check_perm(bs, parents.perm, parents.shared, errp);
 
         if (ret < 0) {
             return ret;
         }
     }
     u->n_checked++;
-    update_children(u, bs, perm, shared);
+    update_children(u, bs, parents);
     return 0;
 }
 

@@ -54,6 +54,12 @@ typedef struct BdrvTrackedRequest {
     struct BdrvTrackedRequest *waiting_for;
 } BdrvTrackedRequest;
 
+/* What somebody does to a node and lets others do to it; BLK_PERM_*. */
+typedef struct BdrvPerms {
+    uint64_t perm;
+    uint64_t shared;
+} BdrvPerms;
+
 struct BlockDriver {
     /* Constant. */
     const char *format_name;
@@ -74,15 +80,13 @@ struct BlockDriver {
 
     /*
      * Permissions: check (may refuse with -errno and @errp), then exactly one of set and abort.
-     * bdrv_child_perm says what this driver needs on @c when its own parents do @parent_perm and
-     * share @parent_shared; NULL: what the child's role needs.
+     * bdrv_child_perm says what this driver needs on @c when its own parents do and share @parents;
+     * NULL: what the child's role needs.
      */
     int (*bdrv_check_perm)(BlockDriverState *bs, uint64_t perm, uint64_t shared, Error **errp);
     void (*bdrv_set_perm)(BlockDriverState *bs, uint64_t perm, uint64_t shared);
     void (*bdrv_abort_perm_update)(BlockDriverState *bs);
-    void (*bdrv_child_perm)(BlockDriverState *bs, BdrvChild *c, BdrvChildRole role,
-                            uint64_t parent_perm, uint64_t parent_shared, uint64_t *nperm,
-                            uint64_t *nshared);
+    BdrvPerms (*bdrv_child_perm)(BlockDriverState *bs, BdrvChild *c, BdrvPerms parents);
 
     /* Main loop's thread, drained, around a change of bs->aio_context. */
     void (*bdrv_detach_aio_context)(BlockDriverState *bs);

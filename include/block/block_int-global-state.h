@@ -5,22 +5,31 @@
 
 #include "block/block_int-common.h"
 
+/* A parent that is no node. */
+typedef struct BdrvRootParent {
+    const BdrvChildClass *klass;
+    void *opaque;
+    /* The edge's name and role, and what the parent does and shares. */
+    const char *child_name;
+    BdrvChildRole role;
+    BdrvPerms perms;
+} BdrvRootParent;
+
 /*
- * An edge from a parent that is no node to @child_bs, whose one reference it takes over, on failure
- * too. Moves @child_bs to the parent's AioContext, or the parent to its. NULL with @errp. Drains.
+ * An edge from @parent to @child_bs, whose one reference it takes over, on failure too. Moves
+ * @child_bs to the parent's AioContext, or the parent to its. NULL with @errp. Drains.
  */
-BdrvChild *bdrv_root_attach_child(BlockDriverState *child_bs, const char *child_name,
-                                  const BdrvChildClass *child_class, BdrvChildRole child_role,
-                                  uint64_t perm, uint64_t shared_perm, void *opaque, Error **errp);
+BdrvChild *bdrv_root_attach_child(BlockDriverState *child_bs, const BdrvRootParent *parent,
+                                  Error **errp);
 /* Removes such an edge and its reference. Drains. */
 void bdrv_root_unref_child(BdrvChild *child);
 
 /* Checks and sets what follows from the permissions of all parents of @bs. 0, or -errno with @errp.
  */
 int bdrv_refresh_perms(BlockDriverState *bs, Error **errp);
-/* bdrv_child_perm for drivers: what the child's @role needs. */
-void bdrv_default_perms(BlockDriverState *bs, BdrvChild *c, BdrvChildRole role, uint64_t perm,
-                        uint64_t shared, uint64_t *nperm, uint64_t *nshared);
+/* bdrv_child_perm for drivers: what a child of @role needs when the node's parents have @parents.
+ */
+BdrvPerms bdrv_default_perms(BdrvChildRole role, BdrvPerms parents);
 
 /* Computes bs->bl anew, children first. */
 void bdrv_refresh_limits(BlockDriverState *bs, Error **errp);

@@ -165,15 +165,13 @@ static void test_names_of_permissions(void)
 
 static void test_metadata_owner_does_not_share_writes(void)
 {
-    uint64_t perm, shared;
+    BdrvPerms p = bdrv_default_perms(BDRV_CHILD_IMAGE, (BdrvPerms){ BLK_PERM_WRITE, BLK_PERM_ALL });
 
-    bdrv_default_perms(NULL, NULL, BDRV_CHILD_IMAGE, BLK_PERM_WRITE, BLK_PERM_ALL, &perm, &shared);
-    g_assert_cmpuint(perm, ==, BLK_PERM_CONSISTENT_READ | BLK_PERM_WRITE | BLK_PERM_RESIZE);
-    g_assert_cmpuint(shared, ==, BLK_PERM_CONSISTENT_READ | BLK_PERM_WRITE_UNCHANGED);
-    bdrv_default_perms(NULL, NULL, BDRV_CHILD_FILTERED, BLK_PERM_WRITE, BLK_PERM_RESIZE, &perm,
-                       &shared);
-    g_assert_cmpuint(perm, ==, BLK_PERM_WRITE);
-    g_assert_cmpuint(shared, ==, BLK_PERM_RESIZE);
+    g_assert_cmpuint(p.perm, ==, BLK_PERM_CONSISTENT_READ | BLK_PERM_WRITE | BLK_PERM_RESIZE);
+    g_assert_cmpuint(p.shared, ==, BLK_PERM_CONSISTENT_READ | BLK_PERM_WRITE_UNCHANGED);
+    p = bdrv_default_perms(BDRV_CHILD_FILTERED, (BdrvPerms){ BLK_PERM_WRITE, BLK_PERM_RESIZE });
+    g_assert_cmpuint(p.perm, ==, BLK_PERM_WRITE);
+    g_assert_cmpuint(p.shared, ==, BLK_PERM_RESIZE);
 }
 
 int main(int argc, char **argv)
