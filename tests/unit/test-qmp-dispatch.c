@@ -7,6 +7,7 @@
 #include "qapi-init-commands.h"
 #include "qapi/clone-visitor.h"
 #include "qapi/error.h"
+#include "qobject/json-parser.h"
 #include "qobject/qjson.h"
 #include "qobject/qnum.h"
 
@@ -165,6 +166,51 @@ static void test_is_oob(void)
     g_assert_false(qmp_is_oob(both));
 }
 
+/* Every request gets exactly one reply, unless it was one for the silent command. */
+static void dispatch_parsed(void *opaque, QObject *json, Error *err)
+{
+    int *replies = opaque;
+    int before = silent_calls;
+    g_autoptr(QDict) response = NULL;
+
+    (*replies)++;
+    if (err) {
+        error_free(err);
+        return;
+    }
+    response = qmp_dispatch(&commands, json, true);
+    g_assert_cmpint(!response, ==, silent_calls - before);
+    g_assert_true(!response || qdict_haskey(response, "return") != qdict_haskey(response, "error"));
+    qobject_unref(json);
+}
+
+static void test_garbled_requests(void)
+{
+    static const char request[] =
+        "{\"execute\": \"test-shape\", \"arguments\": {\"colour\": \"red\", \"unix\": true, "
+        "\"radius\": 1, \"centre\": {\"x\": 1, \"name\": \"n\"}}, \"id\": [1, null, {}]}\n";
+    static const char bytes[] = "{}[]:,\"0-19.e\\ntfl \n\t\377ax_";
+    GRand *random = g_rand_new_with_seed(3);
+    int replies = 0;
+
+    for (int round = 0; round < 20000; round++) {
+        char text[sizeof(request)];
+        JSONMessageParser parser;
+
+        memcpy(text, request, sizeof(request));
+        for (int i = g_rand_int_range(random, 0, 4); i >= 0; i--) {
+            text[g_rand_int_range(random, 0, sizeof(request) - 1)] =
+                bytes[g_rand_int_range(random, 0, sizeof(bytes) - 1)];
+        }
+        json_message_parser_init(&parser, dispatch_parsed, &replies, NULL);
+        json_message_parser_feed(&parser, text, sizeof(request) - 1);
+        json_message_parser_flush(&parser);
+        json_message_parser_destroy(&parser);
+        g_assert_cmpint(replies, >, round);
+    }
+    g_rand_free(random);
+}
+
 static void append_name(const QmpCommand *cmd, void *opaque)
 {
     g_string_append_printf(opaque, "%s%s ", qmp_command_name(cmd),
@@ -198,6 +244,7 @@ int main(int argc, char **argv)
     harness_add("/dispatch/disabled_commands_come_back", test_disabled_command);
     harness_add("/dispatch/out_of_order_only_where_allowed", test_out_of_order);
     harness_add("/dispatch/is_oob_looks_at_both_members", test_is_oob);
+    harness_add("/dispatch/garbled_requests_are_answered", test_garbled_requests);
     harness_add("/registry/commands_are_listed_in_order", test_registry);
     status = harness_run();
     qmp_free_commands(&commands);
