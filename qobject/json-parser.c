@@ -200,7 +200,7 @@ static void feed_plain(JSONMessageParser *parser, char c)
         if (parser->state == JSON_PARSER_PLAIN) {
             mark(parser, c);
         }
-    } else if (g_ascii_isalnum(c) || strchr("+-._", c)) {
+    } else if (g_ascii_isalnum(c) || (c && strchr("+-._", c))) {
         append_byte(parser, c);
         if (parser->word_at < 0) {
             parser->word_at = parser->text->len - 1;

@@ -231,12 +231,32 @@ static void test_streams(void)
     }
 }
 
+static void keep_error(void *opaque, QObject *json, Error *err)
+{
+    qobject_unref(json);
+    if (err) {
+        error_propagate(opaque, err);
+    }
+}
+
 static void test_zero_bytes(void)
 {
     static const char text[] = "[\0]\n1 \0\n'\0'\n2";
     g_autofree char *values = feed_in_pieces(text, sizeof(text) - 1, 1);
 
     g_assert_cmpstr(values, ==, "! 1 ! ! 2");
+}
+
+static void test_place_of_zero_byte(void)
+{
+    Error *err = NULL;
+    JSONMessageParser parser;
+
+    json_message_parser_init(&parser, keep_error, &err, NULL);
+    json_message_parser_feed(&parser, "1\n [\0", 5);
+    g_assert_cmpstr(error_get_pretty(err), ==, "2:3: JSON parse error, invalid character");
+    json_message_parser_destroy(&parser);
+    error_free(err);
 }
 
 static void test_any_bytes(void)
@@ -324,6 +344,7 @@ int main(int argc, char **argv)
     harness_add("/qjson/deep_nesting_is_refused", test_nesting);
     harness_add("/qjson/streams_go_on_behind_errors", test_streams);
     harness_add("/qjson/zero_bytes_are_errors", test_zero_bytes);
+    harness_add("/qjson/errors_in_streams_have_a_place", test_place_of_zero_byte);
     harness_add("/qjson/any_bytes_split_anywhere_give_the_same", test_any_bytes);
     harness_add("/qjson/flush_begins_anew", test_flush_begins_anew);
     harness_add("/qjson/long_values_are_refused", test_size_limit);
