@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command lines and QMP that QEMU's own vhost-user-blk tests give to the daemon."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -99,6 +100,9 @@ class Qtest(FormCase):
                 self.assertEqual(driver.read(number, 512, vring=vring), bytes([number + 1]) * 512)
             driver.close()
             self.ends_well(process)
+            # Who has made an inherited socket also removes it; QEMU's daemon does it unasked.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path('sock0'))
 
     def test_several_disks_in_one_command_line(self):
         process = self.start(3, 1)

@@ -12,13 +12,13 @@ static int active;
 
 typedef struct Request Request;
 struct Request {
-    CqeHandler handler;
     int fd;
     char byte;
     off_t offset;
     int res;
     bool again; /* submit once more from the callback */
     Request *awaited;
+    CqeHandler handler; /* last: it ends in an array without a size */
 };
 
 static void prep_read(struct io_uring_sqe *sqe, void *opaque)
