@@ -339,6 +339,42 @@ static void test_table_entry_across_regions_is_read_whole(void)
     }
 }
 
+static void assert_pushed_back(VuRig *rig, unsigned int buffers)
+{
+    Element *e = pop(rig);
+
+    g_assert_nonnull(e);
+    g_assert_cmpuint(e->elem.out_num, ==, buffers);
+    vu_queue_push(&rig->dev, queue(rig), &e->elem, 0);
+    free(e);
+}
+
+/* 1024 buffers are an element's limit; a border in one of them makes 1025 pieces. */
+static void test_too_many_pieces_are_refused(void)
+{
+    const size_t border = VU_RIG_MEM / 2;
+    const unsigned int entries = VIRTQUEUE_MAX_SIZE;
+    VuRig rig;
+    VuGuestRing *r = &rig.ring[0];
+    uint8_t *table;
+
+    begin(&rig, INDIRECT, 16);
+    two_regions(&rig, border);
+    table = rig.client.mem + border + 4096;
+    for (unsigned int i = 0; i < entries; i++) {
+        put_desc(table + 16 * i, VU_CLIENT_GPA + border - (i == 7 ? 1 : 2), 2,
+                 i + 1 < entries ? F_NEXT : 0, i + 1);
+    }
+    vu_ring_desc(r, 0, vu_client_gpa(&rig.client, table), entries * 16, F_TABLE, 0);
+    vu_ring_offer(r, 0);
+    g_assert_null(pop(&rig));
+    assert_used(&rig, 0, 0);
+    put_desc(table + 16 * 7, VU_CLIENT_GPA + border - 2, 2, F_NEXT, 8);
+    vu_ring_offer(r, 0);
+    assert_pushed_back(&rig, entries);
+    vu_rig_done(&rig);
+}
+
 static void test_table_that_leaves_memory_is_refused(void)
 {
     VuRig rig;
@@ -422,6 +458,27 @@ static void bad_table_nested(VuRig *rig, VuGuestRing *r, uint64_t gpa)
     vu_ring_desc(r, 0, gpa + 64, 16, F_TABLE, 0);
 }
 
+static void bad_table_nested_later(VuRig *rig, VuGuestRing *r, uint64_t gpa)
+{
+    put_desc(vu_rig_buffer(rig, 64), gpa, 1, F_NEXT, 1);
+    put_desc(vu_rig_buffer(rig, 80), gpa + 96, 16, F_TABLE, 0);
+    put_desc(vu_rig_buffer(rig, 96), gpa, 1, 0, 0);
+    vu_ring_desc(r, 0, gpa + 64, 32, F_TABLE, 0);
+}
+
+/* Buffers of length 0 fill no list, so only the number of steps ends these. */
+static void bad_empty_loop(VuRig *rig, VuGuestRing *r, uint64_t gpa)
+{
+    vu_ring_desc(r, 0, gpa, 0, F_NEXT, 1);
+    vu_ring_desc(r, 1, gpa, 0, F_NEXT, 0);
+}
+
+static void bad_table_empty_loop(VuRig *rig, VuGuestRing *r, uint64_t gpa)
+{
+    put_desc(vu_rig_buffer(rig, 64), gpa, 0, F_NEXT, 0);
+    vu_ring_desc(r, 0, gpa + 64, 0x1000, F_TABLE, 0);
+}
+
 static void bad_table_goes_on(VuRig *rig, VuGuestRing *r, uint64_t gpa)
 {
     put_desc(vu_rig_buffer(rig, 64), gpa, 1, 0, 0);
@@ -486,6 +543,9 @@ static const BadChain bad_chains[] = {
     { "readable_after_writable", bad_order, 0 },
     { "indirect_table_not_negotiated", bad_table_unasked, 0 },
     { "indirect_table_in_a_table", bad_table_nested, INDIRECT },
+    { "indirect_table_in_the_middle_of_a_table", bad_table_nested_later, INDIRECT },
+    { "loop_of_empty_buffers", bad_empty_loop, 0 },
+    { "indirect_table_loops_with_empty_buffers", bad_table_empty_loop, INDIRECT },
     { "indirect_table_with_next", bad_table_goes_on, INDIRECT },
     { "indirect_table_of_17_bytes", bad_table_size, INDIRECT },
     { "indirect_table_of_0_bytes", bad_table_empty, INDIRECT },
@@ -688,6 +748,28 @@ static void test_used_event_decides_about_interrupts(void)
     vu_rig_done(&rig);
 }
 
+/* Once round all indices since the last decision: nothing can be compared any more. */
+static void test_long_silence_is_ended_by_an_interrupt(void)
+{
+    VuRig rig;
+
+    begin(&rig, EVENT_IDX, 16);
+    complete_one(&rig, 0);
+    g_assert_cmpuint(vu_ring_take_signal(rig.ring[0].call), ==, 1);
+    *vu_ring_used_event(&rig.ring[0]) = GUINT16_TO_LE(5);
+    for (int i = 0; i < 65535; i++) {
+        Element *e;
+
+        offer_simple(&rig, i % 16, 8);
+        e = pop(&rig);
+        vu_queue_push(&rig.dev, queue(&rig), &e->elem, 0);
+        free(e);
+    }
+    complete_one(&rig, 0);
+    g_assert_cmpuint(vu_ring_take_signal(rig.ring[0].call), ==, 1);
+    vu_rig_done(&rig);
+}
+
 static void test_avail_event_is_published_when_the_ring_is_empty(void)
 {
     VuRig rig;
@@ -744,6 +826,7 @@ static void add_all(void)
     harness_add("/virtq/table_across_regions_is_walked", test_table_across_regions_is_walked);
     harness_add("/virtq/table_entry_across_regions_is_read_whole",
                 test_table_entry_across_regions_is_read_whole);
+    harness_add("/virtq/too_many_pieces_are_refused", test_too_many_pieces_are_refused);
     harness_add("/virtq/table_that_leaves_memory_is_refused",
                 test_table_that_leaves_memory_is_refused);
     harness_add("/virtq/malformed_chain_waits_for_the_batch",
@@ -760,6 +843,8 @@ static void add_all(void)
     harness_add("/virtq/empty_ring_is_notified_if_agreed", test_empty_ring_is_notified_if_agreed);
     harness_add("/virtq/used_event_decides_about_interrupts",
                 test_used_event_decides_about_interrupts);
+    harness_add("/virtq/long_silence_is_ended_by_an_interrupt",
+                test_long_silence_is_ended_by_an_interrupt);
     harness_add("/virtq/avail_event_is_published_when_the_ring_is_empty",
                 test_avail_event_is_published_when_the_ring_is_empty);
     harness_add("/virtq/avail_event_stays_while_kicks_are_not_wanted",

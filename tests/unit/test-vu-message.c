@@ -188,7 +188,7 @@ static void test_more_than_eight_descriptors_end_the_connection(void)
 
         vu_rig_init(&rig);
         send_with_fds(&rig, n);
-        vu_rig_dropped(&rig, "descriptors");
+        vu_rig_dropped(&rig, "more than 8 descriptors");
         vu_rig_done(&rig);
     }
 }
