@@ -232,6 +232,30 @@ void vu_rig_start(VuRig *rig, unsigned int index, unsigned int num)
     g_assert_cmpuint(vu_ring_take_signal(r->call), ==, 1);
 }
 
+void vu_rig_begin(VuRig *rig, uint64_t features, unsigned int num)
+{
+    vu_rig_init(rig);
+    vu_rig_ready(rig, features);
+    vu_rig_start(rig, 0, num);
+}
+
+void vu_rig_offer(VuRig *rig, unsigned int head, uint32_t len)
+{
+    VuGuestRing *r = &rig->ring[0];
+
+    vu_ring_desc(r, head, vu_client_gpa(&rig->client, vu_rig_buffer(rig, head * 512)), len, 0, 0);
+    vu_ring_offer(r, head);
+}
+
+void vu_rig_assert_used(VuRig *rig, uint32_t id, uint32_t len)
+{
+    uint32_t got_id, got_len;
+
+    g_assert_true(vu_ring_reap(&rig->ring[0], &got_id, &got_len));
+    g_assert_cmpuint(got_id, ==, id);
+    g_assert_cmpuint(got_len, ==, len);
+}
+
 uint32_t vu_rig_stop(VuRig *rig, unsigned int index)
 {
     VhostUserMsg msg;

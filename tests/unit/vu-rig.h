@@ -56,6 +56,12 @@ void vu_rig_dropped(VuRig *rig, const char *word);
 void vu_rig_ready(VuRig *rig, uint64_t features);
 /* Ring @index set up with @num entries, started and enabled. */
 void vu_rig_start(VuRig *rig, unsigned int index, unsigned int num);
+/* All of that for ring 0. */
+void vu_rig_begin(VuRig *rig, uint64_t features, unsigned int num);
+/* Make a chain of one readable buffer of @len bytes available on ring 0. */
+void vu_rig_offer(VuRig *rig, unsigned int head, uint32_t len);
+/* The next used entry of ring 0 must be this. */
+void vu_rig_assert_used(VuRig *rig, uint32_t id, uint32_t len);
 /* GET_VRING_BASE answered at once; returns the base. */
 uint32_t vu_rig_stop(VuRig *rig, unsigned int index);
 /* Serve the watches that are ready; returns how many there were. */
