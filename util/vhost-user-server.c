@@ -63,11 +63,11 @@ static bool vu_server_serving(VuServer *server)
  * vu_trip_wake() afterwards. Each wake that was taken is consumed here, so that
  * none is left to re-enter a trip that has moved on.
  */
-static void coroutine_fn vu_trip_wait(VuServer *server, bool (*done)(void *opaque), void *opaque)
+static void coroutine_fn vu_trip_wait(VuServer *server, vu_ready_cb done, void *opaque)
 {
-    while (!done(opaque)) {
+    while (!done(&server->vu_dev, opaque)) {
         qatomic_set_mb(&server->wake_wanted, true);
-        if (done(opaque) && qatomic_xchg(&server->wake_wanted, false)) {
+        if (done(&server->vu_dev, opaque) && qatomic_xchg(&server->wake_wanted, false)) {
             return;
         }
         qemu_coroutine_yield();
@@ -316,7 +316,7 @@ static void vu_tx_ready(void *opaque)
     vu_trip_wake(server);
 }
 
-static bool vu_tx_may_try(void *opaque)
+static bool vu_tx_may_try(VuDev *vu_dev, void *opaque)
 {
     VuServer *server = opaque;
 
@@ -378,25 +378,9 @@ static bool coroutine_fn vu_message_write(VuDev *vu_dev, int conn_fd, VhostUserM
     return vu_tx_flush(server);
 }
 
-/* A condition of libvhost-user's, in the shape that vu_trip_wait() takes. */
-typedef struct VuLibWait {
-    VuDev *vu_dev;
-    vu_ready_cb ready;
-    void *opaque;
-} VuLibWait;
-
-static bool vu_lib_ready(void *opaque)
-{
-    VuLibWait *wait = opaque;
-
-    return wait->ready(wait->vu_dev, wait->opaque);
-}
-
 static bool coroutine_fn vu_lib_wait(VuDev *vu_dev, vu_ready_cb ready, void *opaque)
 {
-    VuLibWait wait = { vu_dev, ready, opaque };
-
-    vu_trip_wait(container_of(vu_dev, VuServer, vu_dev), vu_lib_ready, &wait);
+    vu_trip_wait(container_of(vu_dev, VuServer, vu_dev), ready, opaque);
     return true;
 }
 
@@ -405,16 +389,15 @@ static void vu_lib_wake(VuDev *vu_dev)
     vu_trip_wake(container_of(vu_dev, VuServer, vu_dev));
 }
 
-/* Whether requests may be started: a drain that began during a yield says no. */
-static bool vu_server_may_look(VuServer *server)
-{
-    return qatomic_read(&server->ctx) && !qatomic_read(&server->quiescing);
-}
-
-/* The ring was started, enabled or mapped; what is not done here, the next attach does. */
+/*
+ * The ring was started, enabled or mapped. A drain may have begun while the
+ * trip yielded; what is not looked at here, the next attach looks at.
+ */
 static void vu_lib_look(VuDev *vu_dev, VuVirtq *vq)
 {
-    if (vu_server_may_look(container_of(vu_dev, VuServer, vu_dev))) {
+    VuServer *server = container_of(vu_dev, VuServer, vu_dev);
+
+    if (qatomic_read(&server->ctx) && !qatomic_read(&server->quiescing)) {
         vu_queue_kick(vu_dev, vq->index);
     }
 }
@@ -485,7 +468,7 @@ static void coroutine_fn vu_trip_end(VuServer *server, bool closed)
     aio_wait_kick();
 }
 
-static bool vu_trip_may_unpark(void *opaque)
+static bool vu_trip_may_unpark(VuDev *vu_dev, void *opaque)
 {
     VuServer *server = opaque;
 
@@ -719,17 +702,8 @@ static void vu_waiting_stop(VuServer *server)
     server->waiting_timer = NULL;
 }
 #else
-static void vu_waiting_start(VuServer *server)
-{
-}
-
-static void vu_waiting_accepted(VuServer *server)
-{
-}
-
-static void vu_waiting_stop(VuServer *server)
-{
-}
+#define vu_waiting_start(server)
+#define vu_waiting_stop(server)
 #endif
 
 static void vu_server_listen(VuServer *server)
