@@ -703,6 +703,7 @@ static void vu_waiting_stop(VuServer *server)
 }
 #else
 #define vu_waiting_start(server)
+#define vu_waiting_accepted(server)
 #define vu_waiting_stop(server)
 #endif
 
