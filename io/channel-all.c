@@ -40,6 +40,7 @@ static void remainder_consume(Remainder *rest, size_t len)
 static void coroutine_mixed_fn wait_for(QIOChannel *ioc, GIOCondition condition)
 {
     if (qemu_in_coroutine()) {
+        assert_coroutine_role();
         qio_channel_yield(ioc, condition);
     } else {
         qio_channel_wait(ioc, condition);

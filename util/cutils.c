@@ -306,6 +306,31 @@ static int scale_size(uint64_t whole, double fraction, uint64_t mul, uint64_t *r
     return 0;
 }
 
+/*
+ * Digits, a point and digits at @digits (no sign, no space): the whole and the fraction; *@end is
+ * moved behind them. Hexadecimal has no fraction and sets *@hex. 0, -EINVAL or -ERANGE.
+ */
+static int parse_decimal(const char *digits, const char **end, uint64_t *whole, double *fraction,
+                         bool *hex)
+{
+    int ret = 0;
+
+    *hex = digits[0] == '0' && g_ascii_tolower(digits[1]) == 'x';
+    /* ".5k" has a fraction without a whole. */
+    if (!g_ascii_isdigit(digits[0]) && !(digits[0] == '.' && g_ascii_isdigit(digits[1]))) {
+        return -EINVAL;
+    }
+    *end = digits;
+    if (*digits != '.') {
+        ret = parse_uint(digits, end, *hex ? 16 : 10, whole);
+    }
+    if (ret == 0 && !*hex && **end == '.') {
+        (*end)++;
+        *fraction = parse_fraction(end);
+    }
+    return ret;
+}
+
 /* @unit: 1024 or 1000; @default_power: of the unit, when there is no suffix. */
 static int do_strtosz(const char *nptr, const char **endptr, uint64_t unit, int default_power,
                       uint64_t *result)
@@ -314,35 +339,18 @@ static int do_strtosz(const char *nptr, const char **endptr, uint64_t unit, int 
     const char *digits = nptr ? skip_space(nptr) : "";
     double fraction = 0;
     bool hex;
-    int power, ret;
+    int ret;
 
     *result = 0;
     digits += *digits == '+';
-    hex = digits[0] == '0' && g_ascii_tolower(digits[1]) == 'x';
-    /* ".5k" has a fraction without a whole. */
-    if (!g_ascii_isdigit(digits[0]) && !(digits[0] == '.' && g_ascii_isdigit(digits[1]))) {
-        ret = -EINVAL;
-        goto out;
-    }
-    if (digits[0] == '.') {
-        end = digits;
-        ret = 0;
-    } else {
-        ret = parse_uint(nptr, &end, hex ? 16 : 10, result);
-    }
-    if (ret == 0 && !hex && *end == '.') {
-        end++;
-        fraction = parse_fraction(&end);
-    }
-    if (ret < 0 || hex) {
-        goto out;
-    }
-    power = suffix_power(*end);
-    end += power >= 0;
-    ret =
-        scale_size(*result, fraction, unit_power(unit, power >= 0 ? power : default_power), result);
+    ret = parse_decimal(digits, &end, result, &fraction, &hex);
+    if (ret == 0 && !hex) {
+        int power = suffix_power(*end);
 
-out:
+        end += power >= 0;
+        ret = scale_size(*result, fraction, unit_power(unit, power >= 0 ? power : default_power),
+                         result);
+    }
     if (ret != -EINVAL && !endptr && *end) {
         ret = -EINVAL;
     }

@@ -22,14 +22,14 @@ struct QemuLockable {
     QemuLockUnlockFunc *unlock;
 };
 
-#define QEMU_LOCKABLE_FNS_(name, type, lock_fn, unlock_fn)    \
-    static inline void qemu_lockable_##name##_lock(void *x)   \
-    {                                                         \
-        lock_fn((type *)x);                                   \
-    }                                                         \
-    static inline void qemu_lockable_##name##_unlock(void *x) \
-    {                                                         \
-        unlock_fn((type *)x);                                 \
+#define QEMU_LOCKABLE_FNS_(name, type, lock_fn, unlock_fn)               \
+    static inline void TSA_NO_TSA qemu_lockable_##name##_lock(void *x)   \
+    {                                                                    \
+        lock_fn((type *)x);                                              \
+    }                                                                    \
+    static inline void TSA_NO_TSA qemu_lockable_##name##_unlock(void *x) \
+    {                                                                    \
+        unlock_fn((type *)x);                                            \
     }
 
 QEMU_LOCKABLE_FNS_(mutex, QemuMutex, qemu_mutex_lock, qemu_mutex_unlock)

@@ -9,9 +9,8 @@
  * must hold. A role does not travel through a function pointer, so the first line of a callback
  * asserts it (GLOBAL_STATE_CODE(), assert_coroutine_role()), which the analysis takes as proof.
  *
- * The lock annotations (TSA_GUARDED_BY and its like) always work under clang. The role markers are
- * active in a source file that defines CHECK_ROLES before its first #include; elsewhere they are
- * documentation. gcc ignores all of it.
+ * A typedef or member that is a pointer to a coroutine_fn says so for the reader only. gcc ignores
+ * all of it.
  */
 #ifndef QEMU_ROLES_H
 #define QEMU_ROLES_H
@@ -43,25 +42,19 @@ typedef struct TSA_CAPABILITY("role") Role {
 extern Role main_loop_role;
 extern Role coroutine_role;
 
-#ifdef CHECK_ROLES
 #define main_loop_fn    TSA_REQUIRES(main_loop_role)
 #define coroutine_fn    TSA_REQUIRES(coroutine_role)
 #define no_coroutine_fn TSA_EXCLUDES(coroutine_role)
-#else
-#define main_loop_fn
-#define coroutine_fn
-#define no_coroutine_fn
-#endif
 /* May run inside or outside a coroutine, and behaves accordingly. */
 #define coroutine_mixed_fn
 
-/* First line of a coroutine's entry function in a file that checks roles. */
+/* Proof where the type system has none: behind an if (qemu_in_coroutine()), say. */
 static inline void assert_coroutine_role(void) TSA_ASSERT(coroutine_role) TSA_NO_TSA;
 static inline void assert_coroutine_role(void)
 {
 }
 
-/* First line of a main loop callback in a file that checks roles. */
+/* The same for a callback that only the main loop calls. */
 static inline void assert_main_loop_role(void) TSA_ASSERT(main_loop_role) TSA_NO_TSA;
 static inline void assert_main_loop_role(void)
 {
