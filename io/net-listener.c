@@ -31,7 +31,16 @@ static void clear_source(GSource **source)
 
 static gboolean listener_readable(QIOChannel *ioc, GIOCondition condition, gpointer opaque);
 
-/* A client waits and is left to wait: told once, until the callback changes again. */
+static gboolean listener_still_waiting(gpointer opaque)
+{
+    g_autoptr(QIONetListener) listener = QIO_NET_LISTENER(object_ref(opaque));
+
+    clear_source(&listener->waiting_source);
+    listener->waiting_func(listener, listener->waiting_data);
+    return G_SOURCE_REMOVE;
+}
+
+/* A client waits and is left to wait: watched no more, until the callback changes again. */
 static gboolean listener_waiting(QIOChannel *ioc, GIOCondition condition, gpointer opaque)
 {
     g_autoptr(QIONetListener) listener = QIO_NET_LISTENER(object_ref(opaque));
@@ -41,7 +50,12 @@ static gboolean listener_waiting(QIOChannel *ioc, GIOCondition condition, gpoint
             clear_source(&listener->io_source[i]);
         }
     }
-    listener->waiting_func(listener, listener->waiting_data);
+    if (!listener->waiting_source) {
+        listener->waiting_source = g_timeout_source_new(listener->waiting_ms);
+        g_source_set_callback(listener->waiting_source, listener_still_waiting,
+                              object_ref(listener), object_unref);
+        g_source_attach(listener->waiting_source, listener->io_context);
+    }
     return G_SOURCE_REMOVE;
 }
 
@@ -69,6 +83,7 @@ static void watch_all(QIONetListener *listener)
 static void unwatch_all(QIONetListener *listener)
 {
     clear_source(&listener->retry_source);
+    clear_source(&listener->waiting_source);
     for (size_t i = 0; i < listener->nsioc; i++) {
         clear_source(&listener->io_source[i]);
     }
@@ -230,9 +245,10 @@ void qio_net_listener_set_client_func(QIONetListener *listener, QIONetListenerCl
 }
 
 void qio_net_listener_set_waiting_func(QIONetListener *listener, QIONetListenerWaitingFunc func,
-                                       gpointer data)
+                                       gpointer data, unsigned ms)
 {
     unwatch_all(listener);
+    listener->waiting_ms = ms;
     listener->waiting_func = func;
     listener->waiting_data = data;
     watch_all(listener);

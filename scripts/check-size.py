@@ -13,7 +13,8 @@ import sys
 
 MAX_FUNCTION, AIM_P90, MAX_FILE, ALARM_FILE, MAX_PARAMETERS = 80, 45, 800, 600, 6
 # Signatures that are not ours to choose (QEMU's public ones).
-FOREIGN = {'aio_set_fd_handler', 'vu_init', 'qio_channel_socket_connect_async',
+FOREIGN = {'qemu_chr_fe_set_handlers', 'object_property_try_add', 'object_property_add',
+           'object_class_property_add', 'aio_set_fd_handler', 'vu_init', 'qio_channel_socket_connect_async',
            'qio_channel_socket_listen_async', 'qio_channel_readv_full', 'qio_channel_writev_full',
            'qio_channel_set_aio_fd_handler', 'iov_send_recv', 'throttle_timers_init',
            'qio_channel_readv_full_all_eof', 'qio_channel_writev_full_all',

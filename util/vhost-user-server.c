@@ -17,7 +17,6 @@
 #include "qemu/vhost-user-server.h"
 #include "block/aio-wait.h"
 #ifdef CONFIG_DEVICE_BACKENDS
-#include "qemu/timer.h"
 #include "trace.h"
 #else
 #define trace_vu_server_accept(server, fd)
@@ -666,15 +665,8 @@ static void vu_accept(QIONetListener *listener, QIOChannelSocket *sioc, gpointer
 }
 
 #ifdef CONFIG_DEVICE_BACKENDS
-/* The first of the backlog; armed once for each client that has to wait. */
+/* The first of the backlog; once for each client that has to wait. */
 static void vu_client_waits(QIONetListener *listener, gpointer opaque)
-{
-    VuServer *server = opaque;
-
-    timer_mod(server->waiting_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + VU_SERVER_WAITING_MS);
-}
-
-static void vu_client_still_waits(void *opaque)
 {
     VuServer *server = opaque;
     g_autofree char *current = vhost_user_server_describe_client(server);
@@ -683,33 +675,10 @@ static void vu_client_still_waits(void *opaque)
     info_report("%s: another client waits until %s has disconnected", server->name,
                 current ?: "the last one");
 }
-
-static void vu_waiting_start(VuServer *server)
-{
-    server->waiting_timer = timer_new_ms(QEMU_CLOCK_REALTIME, vu_client_still_waits, server);
-    qio_net_listener_set_waiting_func(server->listener, vu_client_waits, server);
-}
-
-/* The waiting client, if any, is being accepted. */
-static void vu_waiting_accepted(VuServer *server)
-{
-    timer_del(server->waiting_timer);
-}
-
-static void vu_waiting_stop(VuServer *server)
-{
-    timer_free(server->waiting_timer);
-    server->waiting_timer = NULL;
-}
-#else
-#define vu_waiting_start(server)
-#define vu_waiting_accepted(server)
-#define vu_waiting_stop(server)
 #endif
 
 static void vu_server_listen(VuServer *server)
 {
-    vu_waiting_accepted(server);
     qio_net_listener_set_client_func(server->listener, vu_accept, server, NULL);
 }
 
@@ -755,7 +724,9 @@ bool vhost_user_server_start(VuServer *server, SocketAddress *unix_socket, AioCo
     };
     QTAILQ_INIT(&server->vu_fd_watches);
     qio_net_listener_set_name(listener, "vhost-user-backend-listener");
-    vu_waiting_start(server);
+#ifdef CONFIG_DEVICE_BACKENDS
+    qio_net_listener_set_waiting_func(listener, vu_client_waits, server, VU_SERVER_WAITING_MS);
+#endif
     vu_server_listen(server);
     return true;
 }
@@ -781,7 +752,6 @@ void vhost_user_server_stop(VuServer *server)
     vu_server_request_sync(server, home);
     AIO_WAIT_WHILE(NULL, vu_server_busy(server));
 
-    vu_waiting_stop(server);
     qemu_bh_delete(server->restart_listener_bh);
     server->restart_listener_bh = NULL;
     if (server->sioc) {

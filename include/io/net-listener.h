@@ -46,6 +46,8 @@ struct QIONetListener {
     GDestroyNotify io_notify;
     QIONetListenerWaitingFunc waiting_func;
     gpointer waiting_data;
+    unsigned waiting_ms;
+    GSource *waiting_source; /* a client waits, not for long as yet; or NULL */
 };
 
 QIONetListener *qio_net_listener_new(void);
@@ -76,12 +78,12 @@ void qio_net_listener_set_client_func(QIONetListener *listener, QIONetListenerCl
                                       gpointer data, GDestroyNotify notify);
 
 /*
- * Call @func(listener, @data) once when a client is found waiting while no client
- * callback is set; again only after the client callback has been set anew. The client
- * stays in the backlog. @func NULL stops that.
+ * Call @func(listener, @data) once when a client has waited for @ms milliseconds while
+ * no client callback was set; again only after the client callback has been set anew.
+ * The client stays in the backlog. @func NULL stops that.
  */
 void qio_net_listener_set_waiting_func(QIONetListener *listener, QIONetListenerWaitingFunc func,
-                                       gpointer data);
+                                       gpointer data, unsigned ms);
 
 /*
  * Block until a client comes and return it (object_unref it); the callback, if any, is

@@ -67,11 +67,10 @@ typedef struct VuServer {
     /* main loop */
     QIONetListener *listener;
     QEMUBH *restart_listener_bh;
-    uint16_t max_queue_size;  /* of a ring, a power of two; 0: libvhost-user's; before a client */
-    uint64_t clients;         /* accepted since start */
-    QEMUTimer *waiting_timer; /* runs while a client waits, unnoticed as yet */
-    uint64_t clients_waited;  /* connected while another was served */
-    pid_t client_pid;         /* of the last client accepted; 0: unknown */
+    uint16_t max_queue_size; /* of a ring, a power of two; 0: libvhost-user's; before a client */
+    uint64_t clients;        /* accepted since start */
+    uint64_t clients_waited; /* connected while another was served */
+    pid_t client_pid;        /* of the last client accepted; 0: unknown */
 
     /* any thread, atomic */
     AioContext *ctx; /* home context; NULL while detached */
