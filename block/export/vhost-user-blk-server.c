@@ -337,6 +337,8 @@ static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error *
     }
     vexp->vu_server.max_queue_size = config.queue_size;
     blk_add_aio_context_notifier(exp->blk, vu_blk_aio_attached, vu_blk_aio_detach, vexp);
+    /* A drain waits for what was popped; the backend must not hold that back meanwhile. */
+    blk_set_disable_request_queuing(exp->blk, true);
     blk_set_dev_ops(exp->blk, &vu_blk_dev_ops, vexp);
     return 0;
 }
