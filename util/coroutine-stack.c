@@ -3,7 +3,7 @@
 #include "qemu/osdep.h"
 #include "coroutine-stack.h"
 
-#if defined(__x86_64__)
+#if defined(CONFIG_STACK_SWITCH_ASM) && defined(__x86_64__)
 
 /*
  * What coroutine_stack_switch() leaves on a stack, lowest address first. Not the floating point
@@ -47,7 +47,7 @@ static void frame_init(SwitchFrame *f, void (*entry)(void))
     *f = (SwitchFrame){ .rip = entry };
 }
 
-#elif defined(__aarch64__)
+#elif defined(CONFIG_STACK_SWITCH_ASM) && defined(__aarch64__)
 
 typedef struct SwitchFrame {
     uint64_t d[8]; /* d8..d15 */

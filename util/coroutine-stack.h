@@ -9,7 +9,7 @@
 #ifndef UTIL_COROUTINE_STACK_H
 #define UTIL_COROUTINE_STACK_H
 
-#if defined(__x86_64__) || defined(__aarch64__)
+#if (defined(__x86_64__) || defined(__aarch64__)) && !defined(CONFIG_STACK_SWITCH_UCONTEXT)
 #define CONFIG_STACK_SWITCH_ASM 1
 #else
 #include <ucontext.h>
