@@ -106,12 +106,8 @@ void qemu_chr_fe_set_echo(CharFrontend *c, bool echo)
 
 void qemu_chr_fe_set_open(CharFrontend *c, bool is_open)
 {
-    if (!c->chr || c->fe_is_open == is_open) {
-        return;
-    }
-    c->fe_is_open = is_open;
-    if (CHARDEV_GET_CLASS(c->chr)->chr_set_fe_open) {
-        CHARDEV_GET_CLASS(c->chr)->chr_set_fe_open(c->chr, is_open);
+    if (c->chr) {
+        c->fe_is_open = is_open;
     }
 }
 

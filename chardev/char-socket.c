@@ -341,22 +341,6 @@ static int socket_chr_wait_connected(Chardev *chr, Error **errp)
     return ok ? 0 : -1;
 }
 
-static int socket_chr_add_client(Chardev *chr, int fd)
-{
-    SocketChardev *s = SOCKET_CHARDEV(chr);
-    g_autoptr(QIOChannelSocket) sioc = NULL;
-
-    if (s->state != SOCKET_DISCONNECTED) {
-        return -1;
-    }
-    sioc = qio_channel_socket_new_fd(fd, NULL);
-    if (!sioc || !socket_chr_start(s, sioc, NULL)) {
-        return -1;
-    }
-    socket_chr_opened(s);
-    return 0;
-}
-
 static bool listen_open(SocketChardev *s, bool wait, Error **errp)
 {
     g_autofree char *name = g_strdup_printf("chardev-tcp-listener-%s", CHARDEV(s)->label);
@@ -468,7 +452,6 @@ static void socket_chr_class_init(ObjectClass *oc, const void *data)
     cc->chr_update_read_handler = socket_chr_update_read_handler;
     cc->chr_disconnect = socket_chr_disconnect;
     cc->chr_wait_connected = socket_chr_wait_connected;
-    cc->chr_add_client = socket_chr_add_client;
 }
 
 static const TypeInfo socket_chr_types[] = {

@@ -8,7 +8,6 @@
 #include "qapi/qobject-input-visitor.h"
 #include "qapi/qobject-output-visitor.h"
 #include "qapi/type-info.h"
-#include "qemu/error-report.h"
 #include "qemu/id.h"
 #include "qemu/keyval.h"
 #include "qobject/qdict.h"
@@ -209,17 +208,6 @@ char *user_creatable_help(const char *str)
     }
     qobject_unref(args);
     return text;
-}
-
-bool user_creatable_process_cmdline(const char *cmdline, Error **errp)
-{
-    g_autofree char *help = user_creatable_help(cmdline);
-
-    if (help) {
-        fputs(help, stdout);
-        exit(EXIT_SUCCESS);
-    }
-    return user_creatable_add_from_str(cmdline, errp);
 }
 
 bool user_creatable_del(const char *id, Error **errp)

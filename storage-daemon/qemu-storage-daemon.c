@@ -10,6 +10,7 @@
  * devices and objects go, in this order, and nothing stays behind.
  */
 #include "qemu/osdep.h"
+#include <sys/resource.h>
 #include "block/block-global-state.h"
 #include "block/export.h"
 #include "chardev/char.h"
@@ -23,6 +24,29 @@
 #include "qom/object_interfaces.h"
 #include "shutdown.h"
 #include "trace/control.h"
+
+/* What is opened later must not become standard input, output or error by chance. */
+static bool occupy_standard_fds(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd >= 0 && close(fd) == 0;
+}
+
+/* Exports, their clients and their queues need many; the soft limit is for programs that select().
+ */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
 
 static bool init_layers(Error **errp)
 {
@@ -82,6 +106,10 @@ int main(int argc, char **argv)
 
     error_init(argv[0]);
     signal(SIGPIPE, SIG_IGN);
+    if (!occupy_standard_fds()) {
+        return EXIT_FAILURE;
+    }
+    raise_descriptor_limit();
 
     parsed = options_parse(argc, argv);
     if (!parsed) {

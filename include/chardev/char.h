@@ -77,12 +77,8 @@ struct ChardevClass {
     void (*chr_disconnect)(Chardev *chr);
     /* Block until there is a connection; 0 or -1. */
     int (*chr_wait_connected)(Chardev *chr, Error **errp);
-    /* Take @fd, a connected client, as the connection; 0 or -1. */
-    int (*chr_add_client)(Chardev *chr, int fd);
     /* Whether typed characters are shown. */
     void (*chr_set_echo)(Chardev *chr, bool echo);
-    /* The frontend opens or closes. */
-    void (*chr_set_fe_open)(Chardev *chr, bool fe_open);
 };
 
 /*

@@ -61,12 +61,6 @@ bool user_creatable_add_from_str(const char *str, Error **errp);
  */
 char *user_creatable_help(const char *str);
 
-/*
- * user_creatable_process_cmdline: serve one --object argument: make the object, or print the
- * help that it asks for and exit with status 0.
- */
-bool user_creatable_process_cmdline(const char *cmdline, Error **errp);
-
 /* user_creatable_del: delete /objects/@id, unless it is missing or in use. */
 bool user_creatable_del(const char *id, Error **errp);
 

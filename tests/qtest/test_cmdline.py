@@ -235,6 +235,19 @@ class Life(CommandLine):
               'the program is up')
         return process
 
+    def test_closed_standard_descriptors_are_not_taken_by_others(self):
+        def close_standard():
+            os.closerange(0, 3)
+        process = subprocess.Popen(
+            [paths.daemon(), '--chardev', 'socket,id=c,path=c.sock,server=on,wait=off',
+             '--monitor', 'c', '--pidfile', 'pid'], cwd=self.folder, preexec_fn=close_standard)
+        self.started.append(process)
+        until(lambda: os.path.exists(self.path('pid')), 'the program is up')
+        for fd in range(3):
+            self.assertEqual(os.readlink(f'/proc/{process.pid}/fd/{fd}'), '/dev/null')
+        process.terminate()
+        self.assertEqual(process.wait(TIMEOUT), 0)
+
     def test_without_options_it_just_runs(self):
         process = self.alive()
         self.assertIsNone(process.poll())
