@@ -6,23 +6,12 @@
 #include "chardev/char-fd.h"
 #include "io/channel-file.h"
 
-/* One read takes at most this much, so that other sources get their turn. */
-#define READ_BUF_LEN 4096
-
 static gboolean fd_chr_read(QIOChannel *ioc, GIOCondition cond, gpointer data)
 {
     g_autoptr(Chardev) chr = CHARDEV(object_ref(data));
-    uint8_t buf[READ_BUF_LEN];
-    int room = MIN(qemu_chr_be_can_write(chr), (int)sizeof(buf));
-    ssize_t n;
 
-    if (room > 0) {
-        n = qio_channel_read(ioc, buf, room, NULL);
-        if (n > 0) {
-            qemu_chr_be_write(chr, buf, n);
-        } else if (n != QIO_CHANNEL_ERR_BLOCK) {
-            qemu_chr_fd_disconnected(chr);
-        }
+    if (!qemu_chr_take_input(chr, ioc)) {
+        qemu_chr_fd_disconnected(chr);
     }
     qemu_chr_be_update_read_handlers(chr);
     return G_SOURCE_CONTINUE;
@@ -45,20 +34,8 @@ static void fd_chr_update_read_handler(Chardev *chr)
 static int fd_chr_write(Chardev *chr, const uint8_t *buf, int len)
 {
     FDChardev *s = FD_CHARDEV(chr);
-    ssize_t n;
 
-    if (!s->ioc_out) {
-        return len;
-    }
-    n = qio_channel_write(s->ioc_out, buf, len, NULL);
-    if (n == QIO_CHANNEL_ERR_BLOCK) {
-        errno = EAGAIN;
-        return -1;
-    }
-    if (n < 0) {
-        errno = EPIPE;
-    }
-    return n;
+    return s->ioc_out ? qemu_chr_write_channel(s->ioc_out, buf, len) : len;
 }
 
 static QIOChannel *fd_chr_out_channel(Chardev *chr)

@@ -15,7 +15,6 @@
 #include "qemu/error-report.h"
 
 #define LOOK_INTERVAL_MS 1000
-#define READ_BUF_LEN     4096
 
 typedef struct PtyChardev {
     Chardev parent;
@@ -69,17 +68,9 @@ static void set_connected(PtyChardev *s, bool connected)
 static gboolean pty_chr_read(QIOChannel *ioc, GIOCondition cond, gpointer data)
 {
     g_autoptr(Chardev) chr = CHARDEV(object_ref(data));
-    uint8_t buf[READ_BUF_LEN];
-    int room = MIN(qemu_chr_be_can_write(chr), (int)sizeof(buf));
-    ssize_t n;
 
-    if (room > 0) {
-        n = qio_channel_read(ioc, buf, room, NULL);
-        if (n > 0) {
-            qemu_chr_be_write(chr, buf, n);
-        } else if (n != QIO_CHANNEL_ERR_BLOCK) {
-            set_connected(PTY_CHARDEV(chr), false);
-        }
+    if (!qemu_chr_take_input(chr, ioc)) {
+        set_connected(PTY_CHARDEV(chr), false);
     }
     qemu_chr_be_update_read_handlers(chr);
     return G_SOURCE_CONTINUE;
@@ -103,17 +94,8 @@ static void pty_chr_update_read_handler(Chardev *chr)
 static int pty_chr_write(Chardev *chr, const uint8_t *buf, int len)
 {
     PtyChardev *s = PTY_CHARDEV(chr);
-    ssize_t n;
 
-    if (!s->connected) {
-        return len;
-    }
-    n = qio_channel_write(s->ioc, buf, len, NULL);
-    if (n < 0) {
-        errno = n == QIO_CHANNEL_ERR_BLOCK ? EAGAIN : EPIPE;
-        return -1;
-    }
-    return n;
+    return s->connected ? qemu_chr_write_channel(s->ioc, buf, len) : len;
 }
 
 static QIOChannel *pty_chr_out_channel(Chardev *chr)

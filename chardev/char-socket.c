@@ -15,9 +15,6 @@
 #include "io/net-listener.h"
 #include "qemu/error-report.h"
 
-/* One read takes at most this much, so that other sources get their turn. */
-#define READ_BUF_LEN 4096
-
 typedef enum SocketState {
     SOCKET_DISCONNECTED,
     SOCKET_CONNECTING,
@@ -90,17 +87,9 @@ static void update_filename(SocketChardev *s)
 static gboolean socket_chr_read(QIOChannel *ioc, GIOCondition cond, gpointer data)
 {
     g_autoptr(Chardev) chr = CHARDEV(object_ref(data));
-    uint8_t buf[READ_BUF_LEN];
-    int room = MIN(qemu_chr_be_can_write(chr), (int)sizeof(buf));
-    ssize_t n;
 
-    if (room > 0) {
-        n = qio_channel_read(ioc, buf, room, NULL);
-        if (n > 0) {
-            qemu_chr_be_write(chr, buf, n);
-        } else if (n != QIO_CHANNEL_ERR_BLOCK) {
-            CHARDEV_GET_CLASS(chr)->chr_disconnect(chr);
-        }
+    if (!qemu_chr_take_input(chr, ioc)) {
+        CHARDEV_GET_CLASS(chr)->chr_disconnect(chr);
     }
     qemu_chr_be_update_read_handlers(chr);
     return G_SOURCE_CONTINUE;
@@ -114,18 +103,8 @@ static void socket_chr_update_read_handler(Chardev *chr)
 static int socket_chr_write(Chardev *chr, const uint8_t *buf, int len)
 {
     SocketChardev *s = SOCKET_CHARDEV(chr);
-    ssize_t n;
 
-    if (s->state != SOCKET_CONNECTED) {
-        return len;
-    }
-    n = qio_channel_write(s->ioc, buf, len, NULL);
-    if (n < 0) {
-        /* A broken connection is noticed by the reader, after what still waits there. */
-        errno = n == QIO_CHANNEL_ERR_BLOCK ? EAGAIN : EPIPE;
-        return -1;
-    }
-    return n;
+    return s->state == SOCKET_CONNECTED ? qemu_chr_write_channel(s->ioc, buf, len) : len;
 }
 
 static QIOChannel *socket_chr_out_channel(Chardev *chr)

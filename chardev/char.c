@@ -7,6 +7,9 @@
 #include "qemu/cutils.h"
 #include "qemu/id.h"
 
+/* One read takes at most this much, so that other sources get their turn. */
+#define READ_BUF_LEN 4096
+
 Object *get_chardevs_root(void)
 {
     Object *root = object_get_container("chardevs");
@@ -94,6 +97,33 @@ void qemu_chr_watch_input(Chardev *chr, QIOChannel *ioc, QIOChannelFunc func)
     }
     g_source_destroy(chr->gsource);
     g_clear_pointer(&chr->gsource, g_source_unref);
+}
+
+bool qemu_chr_take_input(Chardev *chr, QIOChannel *ioc)
+{
+    uint8_t buf[READ_BUF_LEN];
+    int room = MIN(qemu_chr_be_can_write(chr), (int)sizeof(buf));
+    ssize_t n = QIO_CHANNEL_ERR_BLOCK;
+
+    if (room > 0) {
+        n = qio_channel_read(ioc, buf, room, NULL);
+    }
+    if (n > 0) {
+        qemu_chr_be_write(chr, buf, n);
+    }
+    return n > 0 || n == QIO_CHANNEL_ERR_BLOCK;
+}
+
+int qemu_chr_write_channel(QIOChannel *ioc, const uint8_t *buf, int len)
+{
+    ssize_t n = qio_channel_write(ioc, buf, len, NULL);
+
+    if (n < 0) {
+        /* A broken connection is noticed by the reader, after what still waits there. */
+        errno = n == QIO_CHANNEL_ERR_BLOCK ? EAGAIN : EPIPE;
+        return -1;
+    }
+    return n;
 }
 
 GSource *qemu_chr_timeout_add_ms(Chardev *chr, guint ms, GSourceFunc func, void *opaque)

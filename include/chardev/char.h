@@ -140,4 +140,13 @@ void qemu_chr_be_update_read_handlers(Chardev *s);
  */
 void qemu_chr_watch_input(Chardev *chr, QIOChannel *ioc, QIOChannelFunc func);
 
+/*
+ * qemu_chr_take_input: read once from @ioc as much as the frontend takes, and hand it over. False
+ * when the stream has ended or is broken.
+ */
+bool qemu_chr_take_input(Chardev *chr, QIOChannel *ioc);
+
+/* qemu_chr_write_channel: chr_write() for a device whose output is @ioc. */
+int qemu_chr_write_channel(QIOChannel *ioc, const uint8_t *buf, int len);
+
 #endif /* CHARDEV_CHAR_H */
