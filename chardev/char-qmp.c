@@ -42,12 +42,19 @@ ChardevBackendInfoList *qmp_query_chardev_backends(Error **errp)
 
 ChardevReturn *qmp_chardev_add(const char *id, ChardevBackend *backend, Error **errp)
 {
+    ERRP_GUARD();
     g_autofree char *typename =
         g_strdup_printf("chardev-%s", ChardevBackendKind_str(backend->type));
-    Chardev *chr = qemu_chardev_new(id, typename, backend, NULL, errp);
     ChardevReturn *ret;
+    Chardev *chr;
 
+    if (qemu_chr_find(id)) {
+        error_setg(errp, "Chardev with id '%s' already exists", id);
+        return NULL;
+    }
+    chr = qemu_chardev_new(id, typename, backend, NULL, errp);
     if (!chr) {
+        error_prepend(errp, "Failed to add chardev '%s': ", id);
         return NULL;
     }
     ret = g_new0(ChardevReturn, 1);

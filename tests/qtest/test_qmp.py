@@ -216,6 +216,8 @@ class Objects(QmpCase):
                  qmp.command('qom-list-properties', typename='iothread')]
         self.assertIn('poll-max-ns', names)
         self.assertEqual(names, sorted(names))
+        self.assertEqual(qmp.command('qom-list-properties', typename='object'),
+                         [{'name': 'type', 'type': 'string'}])
 
 
 class Chardevs(QmpCase):
@@ -234,6 +236,18 @@ class Chardevs(QmpCase):
         with self.assertRaises(QmpError) as caught:
             qmp.command('chardev-remove', id='r')
         self.assertEqual(caught.exception.description, "Chardev 'r' not found")
+
+    def test_refusals_name_the_chardev(self):
+        file = {'type': 'file', 'data': {'out': '/nosuch/x'}}
+        for name, backend, text in (
+                ('c', file, "Failed to add chardev 'c': Could not open '/nosuch/x': "
+                 'No such file or directory'),
+                ('qmp', file, "Chardev with id 'qmp' already exists"),
+                ('c', {'type': 'nosuch', 'data': {}},
+                 "Parameter 'type' does not accept value 'nosuch'")):
+            with self.subTest(name=name), self.assertRaises(QmpError) as caught:
+                self.daemon.qmp.command('chardev-add', id=name, backend=backend)
+            self.assertEqual(caught.exception.description, text)
 
     def test_pty_says_where_it_is(self):
         path = self.daemon.qmp.command('chardev-add', id='p', backend={
