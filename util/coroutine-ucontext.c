@@ -143,6 +143,20 @@ static NO_ASAN void coroutine_main(void)
     }
 }
 
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
+#endif
+
+/*
+ * Has every access to the page fail. A guard that is not a mapping of its own lets the stacks of
+ * many coroutines share one: processes may not have many mappings, and guests decide how many
+ * requests there are.
+ */
+static bool make_guard(void *page, size_t size)
+{
+    return madvise(page, size, MADV_GUARD_INSTALL) == 0 || mprotect(page, size, PROT_NONE) == 0;
+}
+
 /* A mapping of @size bytes above a guard page. The kernel gives memory when it is touched. */
 static void *stack_alloc(size_t size)
 {
@@ -150,7 +164,7 @@ static void *stack_alloc(size_t size)
     char *map = mmap(NULL, size + guard, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
 
-    if (map == MAP_FAILED || mprotect(map, guard, PROT_NONE) < 0) {
+    if (map == MAP_FAILED || !make_guard(map, guard)) {
         fprintf(stderr, "cannot map the stack of a coroutine: %s\n", strerror(errno));
         abort();
     }
