@@ -42,6 +42,7 @@ static ImageInfo *image_info(BlockDriverState *bs)
     info->filename = g_strdup(bs->filename);
     info->format = g_strdup(bdrv_get_format_name(bs));
     info->virtual_size = MAX(bdrv_getlength(bs), (int64_t)0);
+    info->has_dirty_flag = true;
     info->has_actual_size = allocated >= 0;
     info->actual_size = info->has_actual_size ? allocated : 0;
     return info;

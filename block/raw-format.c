@@ -179,6 +179,18 @@ static void raw_refresh_limits(BlockDriverState *bs, Error **errp)
     }
 }
 
+static BdrvPerms raw_child_perm(BlockDriverState *bs, BdrvChild *c, BdrvPerms parents)
+{
+    BDRVRawState *s = bs->opaque;
+    BdrvPerms needs = bdrv_default_perms(c->role, parents);
+
+    /* Nobody may cut off the ground under a window. */
+    if (s->offset || s->has_size) {
+        needs.shared &= ~(uint64_t)BLK_PERM_RESIZE;
+    }
+    return needs;
+}
+
 static int64_t raw_get_allocated_file_size(BlockDriverState *bs)
 {
     BlockDriverState *file = bs->file->bs;
@@ -193,6 +205,7 @@ static BlockDriver bdrv_raw = {
     .is_filter = true,
     .bdrv_open = raw_open,
     .bdrv_refresh_limits = raw_refresh_limits,
+    .bdrv_child_perm = raw_child_perm,
     .bdrv_co_preadv = raw_co_preadv,
     .bdrv_co_pwritev = raw_co_pwritev,
     .bdrv_co_pwrite_zeroes = raw_co_pwrite_zeroes,

@@ -97,28 +97,51 @@ static void test_windows_outside_the_node_are_refused(void)
     g_assert_null(bdrv_next_node(NULL));
 }
 
-static void test_window_follows_the_node_below(void)
+static void test_node_under_a_window_cannot_be_resized_by_others(void)
 {
     BlockDriverState *n = open_node("{'driver': 'null-co', 'node-name': 'n', 'size': 16384}");
-    BlockBackend *open_end = backend_on(open_node("{'driver': 'raw', 'node-name': 'a', 'file': 'n',"
-                                                  " 'offset': 4096}"));
-    BlockBackend *fixed = backend_on(open_node("{'driver': 'raw', 'node-name': 'b', 'file': 'n',"
-                                               " 'offset': 4096, 'size': 8192}"));
+    BlockBackend *w = backend_on(open_node("{'driver': 'raw', 'node-name': 'a', 'file': 'n',"
+                                           " 'offset': 4096}"));
+    Error *err = NULL;
+
+    g_assert_null(blk_new_with_bs(n, BLK_PERM_RESIZE, BLK_PERM_ALL, &err));
+    g_assert_cmpstr(error_get_pretty(err), ==,
+                    "Permission conflict on node 'n': permissions 'resize' are both required by an "
+                    "unnamed block device (uses node 'n' as 'root' child) and unshared by node 'a' "
+                    "(uses node 'n' as 'file' child).");
+    error_free(err);
+    blk_unref(w);
+    bdrv_unref(n);
+}
+
+static void test_window_without_size_can_be_resized_itself(void)
+{
+    BlockDriverState *n = open_node("{'driver': 'null-co', 'node-name': 'n', 'size': 16384}");
+    BlockDriverState *w =
+        open_node("{'driver': 'raw', 'node-name': 'a', 'file': 'n', 'offset': 4096}");
+    BlockBackend *blk = blk_new_with_bs(w, BLK_PERM_RESIZE, BLK_PERM_ALL, &error_abort);
+
+    g_assert_cmpint(blk_truncate(blk, 32768, true, PREALLOC_MODE_OFF, 0, &error_abort), ==, 0);
+    g_assert_cmpint(blk_getlength(blk), ==, 32768);
+    g_assert_cmpint(bdrv_getlength(n), ==, 32768 + 4096);
+    blk_unref(blk);
+    bdrv_unref(w);
+    bdrv_unref(n);
+}
+
+static void test_whole_node_follows_the_node_below(void)
+{
+    BlockDriverState *n = open_node("{'driver': 'null-co', 'node-name': 'n', 'size': 16384}");
+    BlockBackend *r = backend_on(open_node("{'driver': 'raw', 'node-name': 'a', 'file':"
+                                           " {'driver': 'raw', 'file': 'n'}}"));
     BlockBackend *resizer = blk_new_with_bs(n, BLK_PERM_RESIZE, BLK_PERM_ALL, &error_abort);
 
     g_assert_cmpint(blk_truncate(resizer, 32768, true, PREALLOC_MODE_OFF, 0, &error_abort), ==, 0);
-    g_assert_cmpint(blk_getlength(open_end), ==, 32768 - 4096);
-    g_assert_cmpint(blk_getlength(fixed), ==, 8192);
-    g_assert_cmpint(blk_truncate(resizer, 8192, true, PREALLOC_MODE_OFF, 0, &error_abort), ==, 0);
-    g_assert_cmpint(blk_getlength(open_end), ==, 4096);
-    g_assert_cmpint(blk_getlength(fixed), ==, 4096);
-    g_assert_cmpint(blk_truncate(resizer, 2048, true, PREALLOC_MODE_OFF, 0, &error_abort), ==, 0);
-    g_assert_cmpint(blk_getlength(open_end), ==, 0);
-    g_assert_cmpint(blk_truncate(resizer, 16384, true, PREALLOC_MODE_OFF, 0, &error_abort), ==, 0);
-    g_assert_cmpint(blk_getlength(fixed), ==, 8192);
+    g_assert_cmpint(blk_getlength(r), ==, 32768);
+    g_assert_cmpint(blk_truncate(resizer, 0, true, PREALLOC_MODE_OFF, 0, &error_abort), ==, 0);
+    g_assert_cmpint(blk_getlength(r), ==, 0);
     blk_unref(resizer);
-    blk_unref(fixed);
-    blk_unref(open_end);
+    blk_unref(r);
     bdrv_unref(n);
 }
 
@@ -148,7 +171,11 @@ int main(int argc, char **argv)
                 test_window_without_size_reaches_to_the_end);
     harness_add("/raw/windows_outside_the_node_are_refused",
                 test_windows_outside_the_node_are_refused);
-    harness_add("/raw/window_follows_the_node_below", test_window_follows_the_node_below);
+    harness_add("/raw/node_under_a_window_cannot_be_resized_by_others",
+                test_node_under_a_window_cannot_be_resized_by_others);
+    harness_add("/raw/window_without_size_can_be_resized_itself",
+                test_window_without_size_can_be_resized_itself);
+    harness_add("/raw/whole_node_follows_the_node_below", test_whole_node_follows_the_node_below);
     harness_add("/raw/unaligned_window_of_aligned_node_is_right",
                 test_unaligned_window_of_aligned_node_is_right);
     return harness_run();
