@@ -116,8 +116,9 @@ typedef void (*vu_queue_fn)(VuDev *dev, VuVirtq *vq, void *opaque);
  * VuIoOps: how a surrounding event loop lends its abilities. Every member may be NULL; constant
  * after vu_set_io_ops().
  *
- * @write_msg: send a reply (header, @vmsg->size bytes of payload, @vmsg->fd_num descriptors, which
- *      stay the caller's). May yield, must not spin. Control context. NULL: sendmsg() and poll().
+ * @write_msg: send a reply (header, @vmsg->size bytes of payload, which lie in @vmsg->data if that
+ * is not NULL, @vmsg->fd_num descriptors, which stay the caller's). May yield, must not spin.
+ * Control context. NULL: sendmsg() and poll().
  * @wait: called inside vu_dispatch(): return true once @ready(dev, opaque) is true (test it first
  *      and after each wake), false to give the connection up. May yield. NULL: nothing waits; the
  *      answer to the request is kept back and sent when the condition comes true, the answers to
@@ -370,6 +371,21 @@ void *vu_gpa_to_va(VuDev *dev, uint64_t *plen, uint64_t guest_addr);
  * read, and a notice that got lost behind them is repeated at the next vu_dispatch(). Any context.
  */
 void vu_config_change_msg(VuDev *dev);
+
+/**
+ * vu_lookup_shared_object: ask the front-end for the buffer that another device shares under @uuid.
+ * Waits for the answer. Needs SHARED_OBJECT. Control context.
+ * Returns: true with a descriptor in *@dmabuf_fd, which the caller owns; false: there is none.
+ */
+bool vu_lookup_shared_object(VuDev *dev, unsigned char uuid[UUID_LEN], int *dmabuf_fd);
+
+/**
+ * vu_add_shared_object, vu_rm_shared_object: share, or stop sharing, what get_shared_object gives
+ * for @uuid. Wait for the front-end's answer where REPLY_ACK was negotiated. Control context.
+ * Returns: false if the front-end refused or there is no channel.
+ */
+bool vu_add_shared_object(VuDev *dev, unsigned char uuid[UUID_LEN]);
+bool vu_rm_shared_object(VuDev *dev, unsigned char uuid[UUID_LEN]);
 
 /* ---- Queues ---- */
 

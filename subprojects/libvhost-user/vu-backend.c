@@ -74,14 +74,15 @@ void vu_backend_retry(VuDev *dev)
     }
 }
 
-/* Read @len bytes within the time that is left; false: it is over. */
-static bool receive_answer(int fd, void *buf, size_t len)
+/* Read @len bytes of @msg from @at on, as long as they keep coming. */
+static bool receive_answer(int fd, VhostUserMsg *msg, size_t at, size_t len)
 {
-    char *at = buf;
+    bool fits = true;
 
     while (len > 0) {
         struct pollfd p = { .fd = fd, .events = POLLIN };
-        ssize_t n = recv(fd, at, len, MSG_DONTWAIT);
+        struct iovec iov = { .iov_base = (char *)msg + at, .iov_len = len };
+        ssize_t n = vu_message_receive(fd, &iov, msg, MSG_DONTWAIT, &fits);
 
         if (n > 0) {
             at += n;
@@ -91,22 +92,65 @@ static bool receive_answer(int fd, void *buf, size_t len)
             return false;
         }
     }
-    return true;
+    return fits;
 }
 
-/* Send @msg and hear what the front-end says to it. */
-static bool request_and_wait(int fd, VhostUserMsg *msg)
+/*
+ * Send @msg and read the front-end's answer. 1: it is 0, and the descriptor that came with it is in
+ * @ret_fd (-1: none); 0: it is another number; -errno: the channel is out of step.
+ */
+static int request_and_wait(int fd, VhostUserMsg *msg, int *ret_fd)
 {
-    VhostUserMsg reply;
     const uint32_t flags = VHOST_USER_VERSION | VHOST_USER_REPLY_MASK;
+    const size_t len = sizeof(msg->payload.u64);
+    VhostUserMsg answer = { 0 };
+    int rc;
 
     msg->flags |= VHOST_USER_NEED_REPLY_MASK;
-    if (vu_message_send(fd, msg, 0) < 0 || !receive_answer(fd, &reply, VHOST_USER_HDR_SIZE) ||
-        reply.request != msg->request || reply.flags != flags || reply.size != sizeof(uint64_t) ||
-        !receive_answer(fd, &reply.payload, sizeof(uint64_t))) {
+    rc = vu_message_send(fd, msg, 0);
+    if (rc == 0) {
+        rc = receive_answer(fd, &answer, 0, VHOST_USER_HDR_SIZE) &&
+                     answer.request == msg->request && answer.flags == flags &&
+                     answer.size == len && receive_answer(fd, &answer, VHOST_USER_HDR_SIZE, len)
+                 ? answer.payload.u64 == 0
+                 : -EPROTO;
+    }
+    *ret_fd = rc == 1 ? vu_message_take_fd(&answer, 0) : -1;
+    vu_message_done(&answer);
+    return rc;
+}
+
+/*
+ * Ask the front-end. With @ret_fd there is an answer always, otherwise only under REPLY_ACK.
+ * True: sent, and if there is an answer, it is yes.
+ */
+static bool backend_request(VuDev *dev, unsigned int feature, VhostUserMsg *msg, int *ret_fd)
+{
+    bool wait = ret_fd || vu_has_protocol_feature(dev, VHOST_USER_PROTOCOL_F_REPLY_ACK);
+    int fd = -1, rc = 0;
+
+    if (!vu_has_protocol_feature(dev, feature)) {
         return false;
     }
-    return reply.payload.u64 == 0;
+    pthread_mutex_lock(&dev->priv->backend_mutex);
+    if (dev->backend_fd >= 0) {
+        rc = wait ? request_and_wait(dev->backend_fd, msg, &fd)
+                  : vu_message_send(dev->backend_fd, msg, 0) == 0;
+        if (rc < 0) {
+            vu_close_fd(&dev->backend_fd);
+        }
+    }
+    pthread_mutex_unlock(&dev->priv->backend_mutex);
+    if (rc < 0) {
+        vu_log_message(dev, "closed the back-end channel, which gave no answer to request %d: %s",
+                       msg->request, strerror(-rc));
+    }
+    if (ret_fd) {
+        *ret_fd = fd;
+    } else {
+        vu_close_fd(&fd);
+    }
+    return rc > 0;
 }
 
 bool vu_set_queue_host_notifier(VuDev *dev, VuVirtq *vq, int fd, int size, int offset)
@@ -119,21 +163,40 @@ bool vu_set_queue_host_notifier(VuDev *dev, VuVirtq *vq, int fd, int size, int o
         .fds = { fd },
         .fd_num = 1,
     };
-    bool ok = false;
 
     if (fd < 0) {
         msg.fd_num = 0;
         msg.payload.area.u64 |= VHOST_USER_VRING_NOFD_MASK;
     }
-    if (!vu_has_protocol_feature(dev, VHOST_USER_PROTOCOL_F_HOST_NOTIFIER)) {
-        return false;
-    }
-    pthread_mutex_lock(&dev->priv->backend_mutex);
-    if (dev->backend_fd >= 0) {
-        ok = vu_has_protocol_feature(dev, VHOST_USER_PROTOCOL_F_REPLY_ACK)
-                 ? request_and_wait(dev->backend_fd, &msg)
-                 : vu_message_send(dev->backend_fd, &msg, 0) == 0;
-    }
-    pthread_mutex_unlock(&dev->priv->backend_mutex);
-    return ok;
+    return backend_request(dev, VHOST_USER_PROTOCOL_F_HOST_NOTIFIER, &msg, NULL);
+}
+
+/* ---- Shared objects ---- */
+
+static bool shared_object_request(VuDev *dev, int request, const unsigned char *uuid, int *ret_fd)
+{
+    VhostUserMsg msg = {
+        .request = request,
+        .flags = VHOST_USER_VERSION,
+        .size = sizeof(msg.payload.object),
+    };
+
+    memcpy(msg.payload.object.uuid, uuid, UUID_LEN);
+    return backend_request(dev, VHOST_USER_PROTOCOL_F_SHARED_OBJECT, &msg, ret_fd);
+}
+
+bool vu_lookup_shared_object(VuDev *dev, unsigned char uuid[UUID_LEN], int *dmabuf_fd)
+{
+    return shared_object_request(dev, VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP, uuid, dmabuf_fd) &&
+           *dmabuf_fd >= 0;
+}
+
+bool vu_add_shared_object(VuDev *dev, unsigned char uuid[UUID_LEN])
+{
+    return shared_object_request(dev, VHOST_USER_BACKEND_SHARED_OBJECT_ADD, uuid, NULL);
+}
+
+bool vu_rm_shared_object(VuDev *dev, unsigned char uuid[UUID_LEN])
+{
+    return shared_object_request(dev, VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE, uuid, NULL);
 }

@@ -183,6 +183,11 @@ static inline void vu_trace(VuDev *dev, VuTraceKind kind, int queue, uint32_t re
 int vu_message_take_fd(VhostUserMsg *msg, int i);
 /* Close what was not taken, free what the reply lay in. */
 void vu_message_done(VhostUserMsg *msg);
+/*
+ * recvmsg() of one buffer; the descriptors that come along are added to @msg. *@ret_fits becomes
+ * false if there are more than a message may have; the surplus is closed.
+ */
+ssize_t vu_message_receive(int fd, struct iovec *iov, VhostUserMsg *msg, int flags, bool *ret_fits);
 /* Send as it is; @flags as of sendmsg(). 0 or -errno; -EAGAIN only with MSG_DONTWAIT. */
 int vu_message_send(int sock, VhostUserMsg *msg, int flags);
 /* Make @msg the reply to itself and send it on the main socket. False: the connection broke. */

@@ -94,19 +94,17 @@ static bool wait_again(int fd, short events)
     return poll(&p, 1, -1) >= 0 || errno == EINTR;
 }
 
-/* Like recv(), with the descriptors that come along. */
-static ssize_t receive_piece(int fd, void *buf, size_t len, VhostUserMsg *msg, bool *ret_fits)
+ssize_t vu_message_receive(int fd, struct iovec *iov, VhostUserMsg *msg, int flags, bool *ret_fits)
 {
     union {
         char buf[CMSG_SPACE(FDS_ROOM * sizeof(int))];
         struct cmsghdr align;
     } control;
-    struct iovec iov = { .iov_base = buf, .iov_len = len };
-    struct msghdr mh = { .msg_iov = &iov,
+    struct msghdr mh = { .msg_iov = iov,
                          .msg_iovlen = 1,
                          .msg_control = control.buf,
                          .msg_controllen = sizeof(control.buf) };
-    ssize_t n = recvmsg(fd, &mh, MSG_CMSG_CLOEXEC);
+    ssize_t n = recvmsg(fd, &mh, flags | MSG_CMSG_CLOEXEC);
 
     if (n >= 0 && !collect_fds(&mh, msg)) {
         *ret_fits = false;
@@ -120,7 +118,8 @@ static ssize_t receive_all(int fd, void *buf, size_t len, VhostUserMsg *msg, boo
     size_t have = 0;
 
     while (have < len) {
-        ssize_t n = receive_piece(fd, (char *)buf + have, len - have, msg, ret_fits);
+        struct iovec iov = { .iov_base = (char *)buf + have, .iov_len = len - have };
+        ssize_t n = vu_message_receive(fd, &iov, msg, 0, ret_fits);
 
         if (n == 0) {
             break;

@@ -203,6 +203,109 @@ static void test_host_notifier_needs_its_feature(void)
     channel_done(&c);
 }
 
+/* ---- Shared objects; the answer is written before it is asked for ---- */
+
+static int no_object(VuDev *dev, const unsigned char *uuid)
+{
+    return -1;
+}
+
+static uint64_t offer_objects(VuDev *dev)
+{
+    return 1ull << VHOST_USER_PROTOCOL_F_SHARED_OBJECT;
+}
+
+static const VuDevIface objects_iface = {
+    .get_protocol_features = offer_objects,
+    .get_shared_object = no_object,
+};
+
+static void objects_init(ChannelRig *c)
+{
+    vu_rig_init_iface(&c->rig, 1, &objects_iface);
+    vu_rig_negotiate(&c->rig, 0, offer_objects(NULL) | 1ull << VHOST_USER_PROTOCOL_F_BACKEND_REQ);
+    give_channel(c);
+}
+
+static void answer(ChannelRig *c, uint32_t request, uint64_t value, int fd)
+{
+    vu_client_send_msg(&c->front, &(VuClientMsg){ .request = request,
+                                                  .flags = VHOST_USER_REPLY_MASK,
+                                                  .payload = &value,
+                                                  .size = sizeof(value),
+                                                  .fds = &fd,
+                                                  .nfds = fd >= 0 ? 1 : 0 });
+}
+
+static void assert_asked(ChannelRig *c, uint32_t request, const unsigned char *uuid)
+{
+    uint32_t head[3];
+    unsigned char got[16];
+
+    g_assert_cmpint(recv(c->front.sock, head, sizeof(head), MSG_WAITALL), ==, sizeof(head));
+    g_assert_cmpint(recv(c->front.sock, got, sizeof(got), MSG_WAITALL), ==, sizeof(got));
+    g_assert_cmpuint(head[0], ==, request);
+    g_assert_cmphex(head[1], ==, VHOST_USER_VERSION | VHOST_USER_NEED_REPLY_MASK);
+    g_assert_cmpuint(head[2], ==, 16);
+    g_assert_cmpmem(got, 16, uuid, 16);
+}
+
+static void test_shared_object_is_looked_up(void)
+{
+    const uint32_t lookup = VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP;
+    unsigned char uuid[16] = "which object is";
+    int sent = eventfd(5, EFD_CLOEXEC), fd = -1;
+    uint64_t value;
+    ChannelRig c;
+
+    objects_init(&c);
+    answer(&c, lookup, 0, sent);
+    g_assert_true(vu_lookup_shared_object(&c.rig.dev, uuid, &fd));
+    g_assert_cmpint(read(fd, &value, sizeof(value)), ==, sizeof(value));
+    g_assert_cmpuint(value, ==, 5);
+    assert_asked(&c, lookup, uuid);
+    close(fd);
+    answer(&c, lookup, 0, -1);
+    g_assert_false(vu_lookup_shared_object(&c.rig.dev, uuid, &fd));
+    answer(&c, lookup, 2, sent); /* a no, with a descriptor that nobody wants */
+    g_assert_false(vu_lookup_shared_object(&c.rig.dev, uuid, &fd));
+    g_assert_cmpint(fd, ==, -1);
+    close(sent);
+    channel_done(&c);
+}
+
+static void test_shared_object_is_announced(void)
+{
+    unsigned char uuid[16] = "which object is";
+    ChannelRig c;
+
+    objects_init(&c);
+    answer(&c, VHOST_USER_BACKEND_SHARED_OBJECT_ADD, 0, -1);
+    g_assert_true(vu_add_shared_object(&c.rig.dev, uuid));
+    assert_asked(&c, VHOST_USER_BACKEND_SHARED_OBJECT_ADD, uuid);
+    answer(&c, VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE, 1, -1);
+    g_assert_false(vu_rm_shared_object(&c.rig.dev, uuid));
+    assert_asked(&c, VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE, uuid);
+    channel_done(&c);
+}
+
+static void test_channel_out_of_step_is_closed(void)
+{
+    unsigned char uuid[16] = "which object is";
+    int fd = eventfd(0, EFD_CLOEXEC);
+    ChannelRig c;
+
+    objects_init(&c);
+    answer(&c, VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE, 0, fd); /* to something else */
+    g_assert_false(vu_add_shared_object(&c.rig.dev, uuid));
+    g_assert_cmpint(c.rig.dev.backend_fd, ==, -1);
+    g_assert_nonnull(strstr(c.rig.log->str, "back-end channel"));
+    g_assert_false(vu_add_shared_object(&c.rig.dev, uuid));
+    g_assert_false(c.rig.dev.broken);
+    close(fd);
+    channel_done(&c);
+}
+
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
@@ -215,5 +318,8 @@ int main(int argc, char **argv)
     harness_add("/vu-backend/host_notifier_is_offered", test_host_notifier_is_offered);
     harness_add("/vu-backend/host_notifier_needs_its_feature",
                 test_host_notifier_needs_its_feature);
+    harness_add("/vu-backend/shared_object_is_looked_up", test_shared_object_is_looked_up);
+    harness_add("/vu-backend/shared_object_is_announced", test_shared_object_is_announced);
+    harness_add("/vu-backend/channel_out_of_step_is_closed", test_channel_out_of_step_is_closed);
     return harness_run();
 }
