@@ -44,15 +44,37 @@ void qemu_cond_wait_impl(QemuCond *cond, QemuMutex *mutex, const char *file, con
 bool qemu_cond_timedwait_impl(QemuCond *cond, QemuMutex *mutex, int ms, const char *file,
                               const int line);
 
-/* The places of use, for messages about misuse. */
-#define qemu_mutex_lock(m)            qemu_mutex_lock_impl(m, __FILE__, __LINE__)
-#define qemu_mutex_trylock(m)         qemu_mutex_trylock_impl(m, __FILE__, __LINE__)
+/*
+ * Who locks and waits goes through these variables, so that a profiler can put its own functions
+ * there (which then call the _impl ones). They are read atomically; a change counts from the next
+ * lock on.
+ */
+typedef void (*QemuMutexLockFunc)(QemuMutex *mutex, const char *file, int line);
+typedef int (*QemuMutexTrylockFunc)(QemuMutex *mutex, const char *file, int line);
+typedef void (*QemuRecMutexLockFunc)(QemuRecMutex *mutex, const char *file, int line);
+typedef int (*QemuRecMutexTrylockFunc)(QemuRecMutex *mutex, const char *file, int line);
+typedef void (*QemuCondWaitFunc)(QemuCond *cond, QemuMutex *mutex, const char *file, int line);
+typedef bool (*QemuCondTimedWaitFunc)(QemuCond *cond, QemuMutex *mutex, int ms, const char *file,
+                                      int line);
+
+extern QemuMutexLockFunc qemu_mutex_lock_func;
+extern QemuMutexTrylockFunc qemu_mutex_trylock_func;
+extern QemuRecMutexLockFunc qemu_rec_mutex_lock_func;
+extern QemuRecMutexTrylockFunc qemu_rec_mutex_trylock_func;
+extern QemuCondWaitFunc qemu_cond_wait_func;
+extern QemuCondTimedWaitFunc qemu_cond_timedwait_func;
+
+/* The place of use goes along: for a profiler, and for messages about misuse. */
+#define QEMU_THREAD_CALL_(func, ...) (qatomic_read(&(func))(__VA_ARGS__, __FILE__, __LINE__))
+
+#define qemu_mutex_lock(m)            QEMU_THREAD_CALL_(qemu_mutex_lock_func, m)
+#define qemu_mutex_trylock(m)         QEMU_THREAD_CALL_(qemu_mutex_trylock_func, m)
 #define qemu_mutex_unlock(m)          qemu_mutex_unlock_impl(m, __FILE__, __LINE__)
-#define qemu_rec_mutex_lock(m)        qemu_rec_mutex_lock_impl(m, __FILE__, __LINE__)
-#define qemu_rec_mutex_trylock(m)     qemu_rec_mutex_trylock_impl(m, __FILE__, __LINE__)
+#define qemu_rec_mutex_lock(m)        QEMU_THREAD_CALL_(qemu_rec_mutex_lock_func, m)
+#define qemu_rec_mutex_trylock(m)     QEMU_THREAD_CALL_(qemu_rec_mutex_trylock_func, m)
 #define qemu_rec_mutex_unlock(m)      qemu_rec_mutex_unlock_impl(m, __FILE__, __LINE__)
-#define qemu_cond_wait(c, m)          qemu_cond_wait_impl(c, m, __FILE__, __LINE__)
-#define qemu_cond_timedwait(c, m, ms) qemu_cond_timedwait_impl(c, m, ms, __FILE__, __LINE__)
+#define qemu_cond_wait(c, m)          QEMU_THREAD_CALL_(qemu_cond_wait_func, c, m)
+#define qemu_cond_timedwait(c, m, ms) QEMU_THREAD_CALL_(qemu_cond_timedwait_func, c, m, ms)
 
 /* @init: how many may pass before the first post. */
 void qemu_sem_init(QemuSemaphore *sem, int init);

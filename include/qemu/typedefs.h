@@ -3,6 +3,7 @@
 #ifndef QEMU_TYPEDEFS_H
 #define QEMU_TYPEDEFS_H
 
+typedef struct AddressSpace AddressSpace;
 typedef struct AioContext AioContext;
 typedef struct BdrvDirtyBitmap BdrvDirtyBitmap;
 typedef struct BlockBackend BlockBackend;
@@ -10,18 +11,22 @@ typedef struct BlockBackendRootState BlockBackendRootState;
 typedef struct BlockDriverState BlockDriverState;
 typedef struct Chardev Chardev;
 typedef struct CompatProperty CompatProperty;
+typedef struct DeviceState DeviceState;
 typedef struct Error Error;
 typedef struct EventNotifier EventNotifier;
 typedef struct IOThread IOThread;
 typedef struct InterfaceClass InterfaceClass;
 typedef struct InterfaceInfo InterfaceInfo;
 typedef struct MemReentrancyGuard MemReentrancyGuard;
+typedef struct MemoryRegion MemoryRegion;
 typedef struct Monitor Monitor;
 typedef struct MonitorDef MonitorDef;
 typedef struct NotifierList NotifierList;
 typedef struct NotifierWithReturnList NotifierWithReturnList;
 typedef struct Object Object;
 typedef struct ObjectClass ObjectClass;
+typedef struct PCIDevice PCIDevice;
+typedef struct Property Property;
 typedef struct QBool QBool;
 typedef struct QDict QDict;
 typedef struct QEMUBH QEMUBH;

@@ -330,6 +330,35 @@ static void test_using_a_dead_mutex_aborts(void)
     g_test_trap_assert_stderr("*initialized*");
 }
 
+static const char *locked_in;
+static int locked_at;
+
+static void note_lock(QemuMutex *mutex, const char *file, int line)
+{
+    locked_in = file;
+    locked_at = line;
+    qemu_mutex_lock_impl(mutex, file, line);
+}
+
+static void test_a_profiler_sees_who_locks(void)
+{
+    QemuMutexLockFunc ours = qatomic_read(&qemu_mutex_lock_func);
+    QemuMutex m;
+
+    qemu_mutex_init(&m);
+    qatomic_set(&qemu_mutex_lock_func, note_lock);
+    qemu_mutex_lock(&m);
+    g_assert_cmpint(locked_at, ==, __LINE__ - 1);
+    g_assert_cmpstr(locked_in, ==, __FILE__);
+    g_assert_cmpint(qemu_mutex_trylock(&m), ==, -EBUSY);
+    qatomic_set(&qemu_mutex_lock_func, ours);
+    qemu_mutex_unlock(&m);
+    qemu_mutex_lock(&m);
+    g_assert_cmpint(locked_at, <, __LINE__ - 3);
+    qemu_mutex_unlock(&m);
+    qemu_mutex_destroy(&m);
+}
+
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
@@ -347,5 +376,6 @@ int main(int argc, char **argv)
     harness_add("/thread/event_loses_no_wake_up", test_event_loses_no_wake_up);
     harness_add("/thread/event_keeps_its_state", test_event_keeps_its_state);
     harness_add("/thread/using_a_dead_mutex_aborts", test_using_a_dead_mutex_aborts);
+    harness_add("/thread/a_profiler_sees_who_locks", test_a_profiler_sees_who_locks);
     return harness_run();
 }
