@@ -115,6 +115,17 @@ typedef struct BlkRequest {
     BlockAcctCookie acct;
 } BlkRequest;
 
+/* Holds a request back until the limits allow it, if @blk has any. */
+static void coroutine_fn blk_throttle(BlockBackend *blk, int64_t bytes, enum BlockAcctType type)
+{
+    ThrottleGroupMember *tgm = &blk->public.throttle_group_member;
+
+    if (unlikely(qatomic_read(&tgm->throttle_state)) && type != BLOCK_ACCT_FLUSH) {
+        throttle_group_co_io_limits_intercept(
+            tgm, bytes, type == BLOCK_ACCT_READ ? THROTTLE_READ : THROTTLE_WRITE);
+    }
+}
+
 static int coroutine_fn blk_begin(BlkRequest *r, int64_t offset, int64_t bytes,
                                   enum BlockAcctType type)
 {
@@ -125,6 +136,7 @@ static int coroutine_fn blk_begin(BlkRequest *r, int64_t offset, int64_t bytes,
     r->counted = ret == 0;
     if (likely(r->counted)) {
         block_acct_start(&r->blk->stats, &r->acct, bytes, type);
+        blk_throttle(r->blk, bytes, type);
     } else {
         block_acct_invalid(&r->blk->stats, type);
     }

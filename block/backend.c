@@ -39,10 +39,17 @@ static void blk_root_resize(BdrvChild *child)
 
 static void blk_drained_begin(BlockBackend *blk)
 {
-    if (qatomic_fetch_inc(&blk->quiesce_counter) == 0 && blk->dev_ops &&
-        blk->dev_ops->drained_begin) {
+    ThrottleGroupMember *tgm = &blk->public.throttle_group_member;
+
+    if (qatomic_fetch_inc(&blk->quiesce_counter) > 0) {
+        return;
+    }
+    if (blk->dev_ops && blk->dev_ops->drained_begin) {
         blk->dev_ops->drained_begin(blk->dev_opaque);
     }
+    /* Who waits for the limits is in flight; a drain does not wait that long. */
+    qatomic_inc(&tgm->io_limits_disabled);
+    throttle_group_restart_tgm(tgm);
 }
 
 static bool blk_drained_poll(BlockBackend *blk)
@@ -61,6 +68,7 @@ static void blk_drained_end(BlockBackend *blk)
     if (qatomic_fetch_dec(&blk->quiesce_counter) > 1) {
         return;
     }
+    qatomic_dec(&blk->public.throttle_group_member.io_limits_disabled);
     if (blk->dev_ops && blk->dev_ops->drained_end) {
         blk->dev_ops->drained_end(blk->dev_opaque);
     }
@@ -94,11 +102,20 @@ static bool blk_root_can_change_aio_ctx(BdrvChild *child, AioContext *ctx, Error
     return false;
 }
 
-static void blk_root_set_aio_ctx(BdrvChild *child, AioContext *ctx)
+static void blk_set_home(BlockBackend *blk, AioContext *ctx)
 {
-    BlockBackend *blk = child->opaque;
+    ThrottleGroupMember *tgm = &blk->public.throttle_group_member;
 
     qatomic_set(&blk->ctx, ctx);
+    if (tgm->throttle_state) {
+        throttle_group_detach_aio_context(tgm);
+        throttle_group_attach_aio_context(tgm, ctx);
+    }
+}
+
+static void blk_root_set_aio_ctx(BdrvChild *child, AioContext *ctx)
+{
+    blk_set_home(child->opaque, ctx);
 }
 
 static AioContext *blk_root_get_parent_aio_context(BdrvChild *child)
@@ -156,6 +173,7 @@ static void blk_delete(BlockBackend *blk)
         blk_remove_bs(blk);
     }
     blk_drain(blk);
+    throttle_group_unregister_tgm(&blk->public.throttle_group_member);
     assert(!blk->name && QLIST_EMPTY(&blk->aio_notifiers));
     assert(qemu_co_queue_empty(&blk->queued_requests));
     QTAILQ_REMOVE(&block_backends, blk, link);
@@ -361,17 +379,20 @@ void blk_set_disable_request_queuing(BlockBackend *blk, bool disable)
 int blk_set_aio_context(BlockBackend *blk, AioContext *new_context, Error **errp)
 {
     BdrvChild *root = blk->root;
+    int ret;
 
     GLOBAL_STATE_CODE();
-    if (root) {
-        int ret = bdrv_try_change_aio_context(root->bs, new_context, root, errp);
-
-        if (ret < 0) {
-            return ret;
-        }
+    if (!root) {
+        blk_set_home(blk, new_context);
+        return 0;
     }
-    qatomic_set(&blk->ctx, new_context);
-    return 0;
+    bdrv_drained_begin(root->bs);
+    ret = bdrv_try_change_aio_context(root->bs, new_context, root, errp);
+    if (ret == 0) {
+        blk_set_home(blk, new_context);
+    }
+    bdrv_drained_end(root->bs);
+    return ret;
 }
 
 void blk_add_aio_context_notifier(BlockBackend *blk,

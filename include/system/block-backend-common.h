@@ -4,6 +4,7 @@
 #define BLOCK_BACKEND_COMMON_H
 
 #include "block/block-common.h"
+#include "block/throttle-groups.h"
 
 /* Callbacks of the device or export that uses a BlockBackend. Main loop's thread. */
 typedef struct BlockDevOps {
@@ -23,8 +24,8 @@ typedef struct BlockDevOps {
 
 /* What users may reach into. */
 typedef struct BlockBackendPublic {
-    /* An address for the user's own bookkeeping; the block layer leaves it alone. */
-    void *user;
+    /* Requests wait for the limits of the group that this is a member of, if any. */
+    ThrottleGroupMember throttle_group_member;
 } BlockBackendPublic;
 
 #endif
