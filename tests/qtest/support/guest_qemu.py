@@ -12,7 +12,7 @@ from .qmp import Qmp
 from .waiting import until
 
 QEMU = '/usr/bin/qemu-system-x86_64'
-KERNEL_LINE = ('console=ttyS0 guest_control=ttyS1 rdinit=/init quiet panic=-1 no_timer_check '
+KERNEL_LINE = ('console=ttyS0 guest_control=vport* rdinit=/init quiet panic=-1 no_timer_check '
                'tsc=reliable nokaslr mitigations=off')
 
 
@@ -33,7 +33,7 @@ class QemuGuest(Guest):
             '-kernel', linux.image, '-initrd', initrd.make(linux), '-append', KERNEL_LINE,
             '-serial', f'file:{self.console_path}',
             '-chardev', f'socket,id=control,path={control},server=on,wait=off',
-            '-serial', 'chardev:control',
+            '-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=control',
             '-chardev', f'socket,id=qmp,path={monitor},server=on,wait=off', '-mon',
             'chardev=qmp,mode=control']
         for number, path in enumerate(sockets):

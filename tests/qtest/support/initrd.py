@@ -10,7 +10,7 @@ import subprocess
 
 from . import paths
 
-MODULES = ['virtio_pci', 'virtio_blk', 'virtio_mmio']
+MODULES = ['virtio_pci', 'virtio_blk', 'virtio_mmio', 'virtio_console']
 TOOLS = {'/sbin/mke2fs': 'sbin/mkfs.ext4', '/sbin/e2fsck': 'sbin/fsck.ext4'}
 
 
