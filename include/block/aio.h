@@ -243,7 +243,8 @@ void aio_set_fd_handler(AioContext *ctx, int fd, IOHandler *io_read, IOHandler *
 /**
  * aio_set_fd_poll: @io_poll_begin runs before a phase of busy polling and @io_poll_end after it
  * (say, to tell a peer that it need not signal); @io_poll is asked once more after the end.
- * @fd must have handlers.  Any thread.
+ * @fd must have handlers.  Any thread.  Handlers that the home thread removes or replaces during
+ * a phase are told of its end at once; those that another thread removes are not.
  */
 void aio_set_fd_poll(AioContext *ctx, int fd, IOHandler *io_poll_begin, IOHandler *io_poll_end);
 
@@ -265,7 +266,8 @@ bool aio_has_io_uring(void);
 /**
  * aio_add_sqe: queue one io_uring request in the current context.  @prep_sqe fills in the SQE
  * (all but its user_data, which is the loop's) before this returns; the SQE goes to the kernel
- * with all others of this iteration.  @cqe_handler->cb runs in a later dispatch.  Never blocks
+ * with all others of this iteration.  @cqe_handler->cb runs in a later dispatch; the request must
+ * be of a kind that completes once.  Never blocks
  * and never fails: a full ring is submitted first.  Home thread; aio_has_io_uring() is true.
  */
 void aio_add_sqe(void (*prep_sqe)(struct io_uring_sqe *sqe, void *opaque), void *opaque,
