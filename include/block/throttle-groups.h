@@ -16,8 +16,10 @@
 #ifndef THROTTLE_GROUPS_H
 #define THROTTLE_GROUPS_H
 
+#include "block/block_int.h"
 #include "qemu/coroutine.h"
 #include "qemu/throttle.h"
+#include "qom/object.h"
 
 /* Embedded in the user, all zero at first. */
 typedef struct ThrottleGroupMember {

@@ -16,6 +16,7 @@
 
 #include "qapi/qapi-types-control.h"
 #include "qapi/qmp-registry.h"
+#include "qemu/coroutine-core.h"
 
 /* Commands after and before qmp_capabilities. */
 extern QmpCommandList qmp_commands, qmp_cap_negotiation_commands;

@@ -8,6 +8,8 @@
 #ifndef QEMU_OSDEP_H
 #define QEMU_OSDEP_H
 
+#include "config-host.h"
+
 #ifdef NDEBUG
 #error assertions guard invariants of the program and must stay on
 #endif
