@@ -549,7 +549,7 @@ static void vu_server_sync(VuServer *server)
         vu_trip_wake(server);
     } else if (ctx && life == VU_SERVER_SERVING) {
         server->trip_ctx = ctx;
-        qatomic_set(&server->co_trip, qemu_coroutine_create(vu_client_trip, server));
+        qatomic_store_release(&server->co_trip, qemu_coroutine_create(vu_client_trip, server));
         aio_co_schedule(ctx, server->co_trip);
     }
 }

@@ -24,7 +24,7 @@ typedef struct Request {
 typedef struct Device {
     VuServer server;
     bool hold;            /* keep requests until device_release() */
-    bool break_it;        /* call the device broken at the next kick */
+    bool break_it;        /* atomic: call the device broken at the next kick */
     bool drain_at_enable; /* begin a drain within the next SET_VRING_ENABLE */
     unsigned held;
     unsigned popped;
@@ -55,7 +55,7 @@ static void device_queue(VuDev *dev, int qidx)
     VuVirtq *vq = vu_get_queue(dev, qidx);
     Request *request;
 
-    if (device->break_it && !vu_queue_empty(dev, vq)) {
+    if (qatomic_read(&device->break_it) && !vu_queue_empty(dev, vq)) {
         dev->broken = true;
         return;
     }
@@ -512,9 +512,9 @@ static void test_broken_device(void)
     Device device;
 
     device_start(&device, iothread_get_aio_context(threads[0]));
-    device.break_it = true;
+    qatomic_set(&device.break_it, true);
     run_client(&device, client_sees_the_end);
-    device.break_it = false;
+    qatomic_set(&device.break_it, false);
     run_client(&device, client_asks);
     vhost_user_server_stop(&device.server);
 }

@@ -68,9 +68,11 @@ class Guest:
         self.console_path = None
 
     def console(self):
-        """The last lines of what its kernel printed."""
+        """The last lines of what its kernel printed, and how it ended if it did."""
         with open(self.console_path, encoding='utf-8', errors='replace') as file:
-            return '\n'.join(file.read().splitlines()[-40:])
+            said = '\n'.join(file.read().splitlines()[-40:])
+        status = self.process.poll()
+        return said if status is None else f'{said}\n(its process has ended with {status})'
 
     def attach_shell(self, stream):
         """Takes the socket and waits until the guest answers."""
