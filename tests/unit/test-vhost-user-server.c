@@ -62,7 +62,7 @@ static void device_queue(VuDev *dev, int qidx)
     while ((request = vu_queue_pop(dev, vq, sizeof(*request)))) {
         vhost_user_server_inc_in_flight(&device->server);
         device->popped++;
-        if (device->hold) {
+        if (qatomic_read(&device->hold)) {
             QSIMPLEQ_INSERT_TAIL(&device->requests, request, next);
             qatomic_inc(&device->held);
         } else {
@@ -76,7 +76,7 @@ static void device_release_bh(void *opaque)
     Device *device = opaque;
     Request *request;
 
-    device->hold = false;
+    qatomic_set(&device->hold, false);
     while ((request = QSIMPLEQ_FIRST(&device->requests))) {
         QSIMPLEQ_REMOVE_HEAD(&device->requests, next);
         qatomic_dec(&device->held);
@@ -481,7 +481,7 @@ static void test_in_flight_at_disconnect(void)
     Device device;
 
     device_start(&device, ctx);
-    device.hold = true;
+    qatomic_set(&device.hold, true);
     run_client(&device, client_leaves_requests);
     while (qatomic_read(&device.server.life) != VU_SERVER_CLOSING) {
         main_loop_wait(true);
@@ -527,7 +527,7 @@ static void test_stop_with_requests(void)
     Device device;
 
     device_start(&device, ctx);
-    device.hold = true;
+    qatomic_set(&device.hold, true);
     client_start(&client, &device, client_sees_the_end);
     while (!qatomic_read(&device.held)) {
         main_loop_wait(true);
