@@ -43,6 +43,7 @@ PYTHON
 
 # shellcheck disable=SC2086,SC2046 # options are words
 exec ${CC:-cc} -std=gnu11 -O1 -g -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fno-strict-aliasing -fwrapv \
+    -Wno-ignored-attributes \
     $sanitize -I "$top/include" -I "$top" -I "$build" -I "$build/include" \
     -I "$top/subprojects/libvhost-user" -iquote "$top/tests/unit" $(pkg-config --cflags glib-2.0) \
     -o "$program" "$@" -Wl,--allow-multiple-definition \
