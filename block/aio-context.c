@@ -16,6 +16,7 @@
 #include "block/aio-wait.h"
 #include "block/block_int.h"
 #include "system/iothread.h"
+#include "trace.h"
 
 typedef struct ContextMove {
     AioContext *ctx;
@@ -113,6 +114,7 @@ static void move_carry_out(ContextMove *m)
     for (i = 0; i < m->nodes->len; i++) {
         BlockDriverState *bs = m->nodes->pdata[i];
 
+        trace_bdrv_move(bs, bs->node_name, bs->aio_context, m->ctx);
         aio_context_ref(m->ctx);
         aio_context_unref(bs->aio_context);
         bs->aio_context = m->ctx;

@@ -17,6 +17,7 @@
 #include "qemu/main-loop.h"
 #include "block/aio-wait.h"
 #include "block/block_int.h"
+#include "trace.h"
 
 void bdrv_parent_drained_begin_single(BdrvChild *c)
 {
@@ -40,6 +41,7 @@ void bdrv_do_drained_begin_quiesce(BlockDriverState *bs, BdrvChild *parent)
     if (qatomic_fetch_inc(&bs->quiesce_counter) > 0) {
         return;
     }
+    trace_bdrv_drained_begin(bs, bs->node_name);
     QLIST_FOREACH_SAFE (c, &bs->parents, next_parent, next) {
         if (c != parent) {
             bdrv_parent_drained_begin_single(c);
@@ -81,6 +83,7 @@ void bdrv_drained_end(BlockDriverState *bs)
     if (qatomic_fetch_dec(&bs->quiesce_counter) > 1) {
         return;
     }
+    trace_bdrv_drained_end(bs, bs->node_name);
     if (bs->drv && bs->drv->bdrv_drain_end) {
         bs->drv->bdrv_drain_end(bs);
     }

@@ -16,6 +16,7 @@
 #include "block/block_int.h"
 #include "block/file-posix.h"
 #include "block/thread-pool.h"
+#include "trace.h"
 
 typedef enum RawOpType {
     RAW_OP_READ,
@@ -216,6 +217,7 @@ int coroutine_fn raw_co_flush_to_disk(BlockDriverState *bs)
     }
     ret = raw_co_submit(s, &op);
     if (ret < 0 && ret != -EINVAL && ret != -EROFS) {
+        trace_file_flush_failed(bs->filename, ret);
         qatomic_set(&s->flush_failed, true);
     }
     /* What cannot be synchronised (a pipe, a special file) has nothing to lose. */

@@ -18,6 +18,7 @@
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
 #include "block/file-posix.h"
+#include "trace.h"
 
 #define LOCK_PERM_BASE   100
 #define LOCK_SHARED_BASE 200
@@ -110,6 +111,7 @@ int raw_check_perm(BlockDriverState *bs, uint64_t perm, uint64_t shared, Error *
     }
     ret = lock_and_check(bs, perm, bs->force_share ? BLK_PERM_ALL : shared, errp);
     if (ret < 0) {
+        trace_file_lock_refused(bs->filename, perm, shared);
         raw_abort_perm_update(bs);
     }
     return ret;

@@ -18,6 +18,7 @@
 #include "qemu/module.h"
 #include "block/block_int.h"
 #include "block/file-posix.h"
+#include "trace.h"
 
 /* Largest alignment that trial reads look for, in bytes. */
 #define DIO_TRIAL_MAX 65536
@@ -247,6 +248,7 @@ static void raw_refresh_limits(BlockDriverState *bs, Error **errp)
         error_setg(errp, "Alignment for O_DIRECT of '%s' is no power of two", bs->filename);
         return;
     }
+    trace_file_direct_alignment(bs->filename, s->dio_offset_align, s->dio_mem_align);
     bs->bl.request_alignment = s->dio_offset_align;
     bs->bl.min_mem_alignment = s->dio_mem_align;
     bs->bl.opt_mem_alignment = MAX((size_t)s->dio_mem_align, qemu_real_host_page_size());

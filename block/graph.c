@@ -19,6 +19,7 @@
 #include "block/node.h"
 #include "system/block-backend.h"
 #include "system/iothread.h"
+#include "trace.h"
 
 #define NODE_NAME_MAX 31
 
@@ -204,6 +205,7 @@ static void bdrv_close(BlockDriverState *bs)
 
     /* Nobody may find the node by name and bring it back to life while the flush polls. */
     assert(bs->refcnt == 0);
+    trace_bdrv_close(bs, bs->node_name);
     bs->closing = true;
     QTAILQ_REMOVE(&all_nodes, bs, node_list);
     bdrv_drained_begin(bs);

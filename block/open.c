@@ -16,6 +16,7 @@
 #include "block/block_int.h"
 #include "block/node.h"
 #include "system/block-backend.h"
+#include "trace.h"
 
 static void set_flag(int *flags, int flag, bool on)
 {
@@ -136,6 +137,7 @@ BlockDriverState *bdrv_open_inherit(BlockdevOptions *options, int parent_flags, 
         return NULL;
     }
     bs->opened = true;
+    trace_bdrv_open_node(bs, bs->node_name, drv->format_name, bs->open_flags);
     return bs;
 }
 

@@ -11,6 +11,7 @@
 #include "qemu/main-loop.h"
 #include "block/block_int.h"
 #include "block/io.h"
+#include "trace.h"
 
 /* The buffer of zeroes that a driver without zero writes gets; bytes. */
 #define ZERO_BUFFER_MAX (1024 * 1024)
@@ -237,6 +238,7 @@ int coroutine_fn bdrv_co_truncate(BdrvChild *child, int64_t offset, bool exact,
     if (ret == 0 && bdrv_getlength(bs) != old_length) {
         schedule_resize_cb(bs);
     }
+    trace_bdrv_co_truncate(bs, old_length, offset, ret);
     bdrv_dec_in_flight(bs);
     return ret;
 }
