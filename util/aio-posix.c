@@ -14,6 +14,7 @@
  * so a callback can wait for anything.
  */
 #include "qemu/osdep.h"
+#include "qemu/defer-call.h"
 #include "qemu/lockable.h"
 #include "util/aio-posix.h"
 #include "trace.h"
@@ -219,10 +220,12 @@ static bool dispatch_all(AioContext *ctx)
 
     ctx->depth++;
     ctx->iterations++;
+    defer_call_begin();
     aio_notify_accept(ctx);
     progress = aio_bh_poll(ctx);
     progress |= aio_co_dispatch(ctx);
     progress |= dispatch_ready(ctx);
+    defer_call_end();
     progress |= timerlistgroup_run_timers(&ctx->tlg);
     if (--ctx->depth == 0) {
         aio_free_deleted(ctx);
@@ -266,7 +269,9 @@ static bool wait_needless(AioContext *ctx)
 
 bool aio_poll(AioContext *ctx, bool blocking)
 {
-    int64_t timeout = blocking ? aio_compute_timeout(ctx) : 0;
+    /* Whatever the loop around this one has put off, we may be waiting for. */
+    bool progress = defer_call_flush();
+    int64_t timeout = blocking && !progress ? aio_compute_timeout(ctx) : 0;
     bool adaptive, found;
     int64_t start = 0;
 
@@ -284,7 +289,7 @@ bool aio_poll(AioContext *ctx, bool blocking)
     if (adaptive) {
         aio_poll_adjust(ctx, get_clock() - start);
     }
-    return dispatch_all(ctx);
+    return dispatch_all(ctx) || progress;
 }
 
 /* Life */

@@ -16,6 +16,7 @@
 #include "block/aio.h"
 #include "block/thread-pool.h"
 #include "qapi/error.h"
+#include "qemu/defer-call.h"
 #include "qemu/main-loop.h"
 #include "util/aio-posix.h"
 
@@ -108,6 +109,7 @@ static gboolean aio_source_prepare(GSource *source, gint *timeout)
     int64_t ns;
 
     qatomic_fetch_or(&ctx->notify_me, NOTIFY_ME_GSOURCE);
+    defer_call_flush();
     aio_poll_end(ctx);
     ctx->fdmon_ops->gsource_prepare(ctx);
     ns = aio_compute_timeout(ctx);

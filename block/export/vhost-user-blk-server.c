@@ -5,11 +5,14 @@
  * Theory of operation: the server (VuServer) owns the socket and the client;
  * this file answers for the device: features, config space, queues. A kick
  * pops every waiting request of a queue; each runs in a coroutine of its own
- * through the virtio-blk handler, and is pushed and counted off at its end.
+ * through the virtio-blk handler and is pushed at its end. The guest is told
+ * once of all that completed during one kick's work, or in one iteration of the
+ * event loop.
  * A drain of the node detaches the server, so that requests wait in the rings.
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
+#include "qemu/defer-call.h"
 #include "qemu/error-report.h"
 #include "qemu/vhost-user-server.h"
 #include "block/block-io.h"
@@ -27,22 +30,35 @@ enum {
     VHOST_USER_BLK_QUEUE_SIZE_DEFAULT = 1024,
     /* Data segments of a request: a default ring of 128 holds one with header and status. */
     VHOST_USER_BLK_SEG_MAX = 128 - 2,
+    /* So many completions are announced even while more requests are being taken. */
+    VU_BLK_ANNOUNCE_MAX = 32,
 };
 
 #define VHOST_USER_BLK_SERIAL_DEFAULT "vhost_user_blk"
+
+/* A queue's own; its context only. */
+typedef struct VuBlkQueue {
+    struct VuBlkExport *vexp;
+    unsigned index;
+    unsigned busy;      /* requests not yet announced, and who else needs the queue to stay */
+    unsigned completed; /* of the requests: pushed, but the guest has not been told */
+    bool popping;       /* the kick handler announces what completes meanwhile */
+    bool deferred;      /* vu_blk_announce_deferred() will run */
+    char pad[104];      /* no two queues' in one cache line, or in a pair of them */
+} VuBlkQueue;
 
 typedef struct VuBlkExport {
     BlockExport export;
     VuServer vu_server;
     VirtioBlkHandler handler;
+    VuBlkQueue *queues;              /* num_queues of them */
     struct virtio_blk_config blkcfg; /* little-endian, as the guest reads it */
 } VuBlkExport;
 
 /* A request on its way; what vu_queue_pop() gives, with our part behind. */
 typedef struct VuBlkReq {
     VuVirtqElement elem;
-    VuBlkExport *vexp;
-    VuVirtq *vq;
+    VuBlkQueue *queue;
 } VuBlkReq;
 
 static VuBlkExport *vu_blk_from_dev(VuDev *vu_dev)
@@ -52,32 +68,89 @@ static VuBlkExport *vu_blk_from_dev(VuDev *vu_dev)
 
 /* Requests */
 
+/* The server counts busy queues instead of requests: two atomic operations for a batch. */
+static void vu_blk_queue_get(VuBlkQueue *queue)
+{
+    if (queue->busy++ == 0) {
+        vhost_user_server_inc_in_flight(&queue->vexp->vu_server);
+    }
+}
+
+/* The export may be gone when this returns. */
+static void vu_blk_queue_put(VuBlkQueue *queue, unsigned n)
+{
+    queue->busy -= n;
+    if (queue->busy == 0) {
+        vhost_user_server_dec_in_flight(&queue->vexp->vu_server);
+    }
+}
+
+/* One notification for all that has been pushed since the last. */
+static void vu_blk_announce(VuBlkQueue *queue)
+{
+    VuDev *vu_dev = &queue->vexp->vu_server.vu_dev;
+    unsigned n = queue->completed;
+
+    if (n > 0) {
+        queue->completed = 0;
+        vu_queue_notify(vu_dev, vu_get_queue(vu_dev, queue->index));
+        vu_blk_queue_put(queue, n);
+    }
+}
+
+static void vu_blk_announce_deferred(void *opaque)
+{
+    VuBlkQueue *queue = opaque;
+
+    queue->deferred = false;
+    vu_blk_announce(queue);
+    vu_blk_queue_put(queue, 1);
+}
+
+/* Who completes requests in one iteration of the event loop announces them together. */
+static void vu_blk_announce_later(VuBlkQueue *queue)
+{
+    if (!queue->popping && !queue->deferred) {
+        queue->deferred = true;
+        vu_blk_queue_get(queue);
+        defer_call(vu_blk_announce_deferred, queue);
+    }
+}
+
 static void coroutine_fn vu_blk_co_request(void *opaque)
 {
     VuBlkReq *req = opaque;
-    VuBlkExport *vexp = req->vexp;
-    VuDev *vu_dev = &vexp->vu_server.vu_dev;
-    int written = virtio_blk_process_req(&vexp->handler, req->elem.in_sg, req->elem.out_sg,
+    VuBlkQueue *queue = req->queue;
+    VuDev *vu_dev = &queue->vexp->vu_server.vu_dev;
+    int written = virtio_blk_process_req(&queue->vexp->handler, req->elem.in_sg, req->elem.out_sg,
                                          req->elem.in_num, req->elem.out_num);
 
-    vu_queue_push(vu_dev, req->vq, &req->elem, MAX(written, 0));
-    vu_queue_notify(vu_dev, req->vq);
+    vu_queue_push(vu_dev, vu_get_queue(vu_dev, queue->index), &req->elem, MAX(written, 0));
     free(req);
-    vhost_user_server_dec_in_flight(&vexp->vu_server);
+    queue->completed++;
+    vu_blk_announce_later(queue);
 }
 
 static void vu_blk_process_vq(VuDev *vu_dev, int idx)
 {
-    VuBlkExport *vexp = vu_blk_from_dev(vu_dev);
+    VuBlkQueue *queue = &vu_blk_from_dev(vu_dev)->queues[idx];
     VuVirtq *vq = vu_get_queue(vu_dev, idx);
     VuBlkReq *req;
 
+    vu_blk_queue_get(queue);
+    queue->popping = true;
     while ((req = vu_queue_pop(vu_dev, vq, sizeof(*req)))) {
-        req->vexp = vexp;
-        req->vq = vq;
-        vhost_user_server_inc_in_flight(&vexp->vu_server);
+        req->queue = queue;
+        vu_blk_queue_get(queue);
         qemu_coroutine_enter(qemu_coroutine_create(vu_blk_co_request, req));
+        /* The guest may make the next one available while we are still here: no kick then. */
+        if (queue->completed >= VU_BLK_ANNOUNCE_MAX || vq->last_avail_idx == vq->shadow_avail_idx) {
+            vu_blk_announce(queue);
+        }
     }
+    queue->popping = false;
+    vu_blk_announce(queue);
+    vu_blk_queue_put(queue, 1);
 }
 
 /* The device, as libvhost-user asks for it (home context) */
@@ -312,6 +385,23 @@ static void vu_blk_initialize_config(VuBlkExport *vexp, const VuBlkConfig *confi
     cfg->write_zeroes_may_unmap = 1;
 }
 
+static VuBlkQueue *vu_blk_queues_new(VuBlkExport *vexp, unsigned num)
+{
+    VuBlkQueue *queues = g_new0(VuBlkQueue, num);
+
+    for (unsigned i = 0; i < num; i++) {
+        queues[i].vexp = vexp;
+        queues[i].index = i;
+    }
+    return queues;
+}
+
+static void vu_blk_free(VuBlkExport *vexp)
+{
+    g_free(vexp->queues);
+    g_free(vexp->handler.serial);
+}
+
 static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error **errp)
 {
     VuBlkExport *vexp = container_of(exp, VuBlkExport, export);
@@ -330,9 +420,10 @@ static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error *
         .max_write_zeroes_segments = config.max_write_zeroes_segments,
     };
     vu_blk_initialize_config(vexp, &config);
+    vexp->queues = vu_blk_queues_new(vexp, config.num_queues);
     if (!vhost_user_server_start(&vexp->vu_server, vu_opts->addr, exp->ctx, config.num_queues,
                                  &vu_blk_iface, errp)) {
-        g_free(vexp->handler.serial);
+        vu_blk_free(vexp);
         return -EADDRNOTAVAIL;
     }
     vexp->vu_server.max_queue_size = config.queue_size;
@@ -356,7 +447,7 @@ static void vu_blk_exp_delete(BlockExport *exp)
 
     blk_set_dev_ops(exp->blk, NULL, NULL);
     blk_remove_aio_context_notifier(exp->blk, vu_blk_aio_attached, vu_blk_aio_detach, vexp);
-    g_free(vexp->handler.serial);
+    vu_blk_free(vexp);
 }
 
 #ifdef CONFIG_DEVICE_BACKENDS
