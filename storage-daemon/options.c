@@ -203,6 +203,7 @@ const Option options[] = {
                 "  --export [type=]vhost-user-blk,id=<id>,node-name=<node>,\n"
                 "           addr.type=fd,addr.str=<number of a bound socket>\n"
                 "           [,writable=on|off][,writethrough=on|off][,iothread=<object>]\n"
+                "           [,iothread.0=<object>,iothread.1=<object>,...]\n"
                 "           [,fixed-iothread=on|off][,num-queues=<n>]\n"
                 "           [,logical-block-size=<bytes>]\n"
                 "                         offer a block node to a front-end; 'help' lists the\n"

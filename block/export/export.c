@@ -46,49 +46,75 @@ static const BlockExportDriver *blk_exp_find_driver(BlockExportType type)
     return NULL;
 }
 
-/* The one thread that @iothreads names: 1 found, 0 none named, -1 with @errp set. */
-static int blk_exp_find_iothread(const BlockExportOptions *export, IOThread **ret_iothread,
-                                 Error **errp)
+static void blk_exp_put_iothread(gpointer iothread)
 {
+    iothread_put_user(iothread);
+}
+
+/* Have the thread @id join @threads, kept in use. */
+static bool blk_exp_take_iothread(GPtrArray *threads, const char *id, Error **errp)
+{
+    IOThread *iothread = iothread_by_id(id);
+
+    if (!iothread) {
+        error_setg(errp, "iothread \"%s\" not found", id);
+        return false;
+    }
+    if (g_ptr_array_find(threads, iothread, NULL)) {
+        error_setg(errp, "iothread \"%s\" is named more than once", id);
+        return false;
+    }
+    iothread_get_user(iothread);
+    g_ptr_array_add(threads, iothread);
+    return true;
+}
+
+/* The threads that @export names, kept in use, in their order; NULL with @errp set. */
+static GPtrArray *blk_exp_take_iothreads(const BlockExportOptions *export,
+                                         const BlockExportDriver *drv, Error **errp)
+{
+    g_autoptr(GPtrArray) threads = g_ptr_array_new_with_free_func(blk_exp_put_iothread);
     const BlockExportIothreads *iothreads = export->iothread;
-    const char *id;
+    const strList *entry;
 
     if (!iothreads) {
-        return 0;
+        return g_steal_pointer(&threads);
     }
     if (iothreads->type == QTYPE_QSTRING) {
-        id = iothreads->u.single;
-    } else if (!iothreads->u.multi) {
+        return blk_exp_take_iothread(threads, iothreads->u.single, errp) ? g_steal_pointer(&threads)
+                                                                         : NULL;
+    }
+    if (!iothreads->u.multi) {
         error_setg(errp, "The set of I/O threads must not be empty");
-        return -1;
-    } else if (iothreads->u.multi->next) {
+        return NULL;
+    }
+    if (iothreads->u.multi->next && !drv->supports_multithreading) {
         error_setg(errp, "%s export does not support multi-threading",
                    BlockExportType_str(export->type));
-        return -1;
-    } else {
-        id = iothreads->u.multi->value;
+        return NULL;
     }
-    *ret_iothread = iothread_by_id(id);
-    if (!*ret_iothread) {
-        error_setg(errp, "iothread \"%s\" not found", id);
-        return -1;
+    for (entry = iothreads->u.multi; entry; entry = entry->next) {
+        if (!blk_exp_take_iothread(threads, entry->value, errp)) {
+            return NULL;
+        }
     }
-    return 1;
+    return g_steal_pointer(&threads);
 }
 
 /*
- * Move the node to the thread that was asked for. Returns false with @errp set
- * when the user insists on it and the node cannot go there.
+ * Move the node to the first thread that was asked for. Returns false with
+ * @errp set when the user insists on it and the node cannot go there.
  */
 static bool blk_exp_move_node(BlockDriverState *bs, const BlockExportOptions *export,
-                              IOThread *iothread, Error **errp)
+                              const GPtrArray *threads, Error **errp)
 {
     Error *local_err = NULL;
 
-    if (!iothread) {
+    if (!threads->len) {
         return true;
     }
-    if (bdrv_try_change_aio_context(bs, iothread_get_aio_context(iothread), NULL, &local_err) < 0) {
+    if (bdrv_try_change_aio_context(bs, iothread_get_aio_context(threads->pdata[0]), NULL,
+                                    &local_err) < 0) {
         if (export->fixed_iothread) {
             error_propagate(errp, local_err);
             return false;
@@ -138,10 +164,22 @@ static bool blk_exp_check(const BlockExportOptions *export, const BlockExportDri
     return true;
 }
 
+/* The node that @export names, as far as it can be exported, or NULL with @errp set. */
+static BlockDriverState *blk_exp_lookup_node(const BlockExportOptions *export, Error **errp)
+{
+    BlockDriverState *bs = bdrv_lookup_bs(NULL, export->node_name, errp);
+
+    if (bs && export->writable && bdrv_is_read_only(bs)) {
+        error_setg(errp, "Cannot export read-only node as writable");
+        return NULL;
+    }
+    return bs;
+}
+
 BlockExport *blk_exp_add(BlockExportOptions *export, Error **errp)
 {
+    g_autoptr(GPtrArray) threads = NULL;
     const BlockExportDriver *drv;
-    IOThread *iothread = NULL;
     BlockDriverState *bs;
     BlockBackend *blk;
     BlockExport *exp;
@@ -149,16 +187,12 @@ BlockExport *blk_exp_add(BlockExportOptions *export, Error **errp)
     if (!blk_exp_check(export, &drv, errp)) {
         return NULL;
     }
-    bs = bdrv_lookup_bs(NULL, export->node_name, errp);
+    bs = blk_exp_lookup_node(export, errp);
     if (!bs) {
         return NULL;
     }
-    if (export->writable && bdrv_is_read_only(bs)) {
-        error_setg(errp, "Cannot export read-only node as writable");
-        return NULL;
-    }
-    if (blk_exp_find_iothread(export, &iothread, errp) < 0 ||
-        !blk_exp_move_node(bs, export, iothread, errp)) {
+    threads = blk_exp_take_iothreads(export, drv, errp);
+    if (!threads || !blk_exp_move_node(bs, export, threads, errp)) {
         return NULL;
     }
     blk = blk_exp_new_backend(bs, export, errp);
@@ -169,7 +203,7 @@ BlockExport *blk_exp_add(BlockExportOptions *export, Error **errp)
     *exp = (BlockExport){
         .drv = drv,
         .id = g_strdup(export->id),
-        .iothread = iothread,
+        .iothreads = g_ptr_array_ref(threads),
         .refcount = 1,
         .user_owned = true,
         .ctx = blk_get_aio_context(blk),
@@ -177,15 +211,20 @@ BlockExport *blk_exp_add(BlockExportOptions *export, Error **errp)
     };
     if (drv->create(exp, export, errp) < 0) {
         blk_unref(blk);
+        g_ptr_array_unref(exp->iothreads);
         g_free(exp->id);
         g_free(exp);
         return NULL;
     }
-    if (iothread) {
-        iothread_get_user(iothread);
-    }
     QLIST_INSERT_HEAD(&block_exports, exp, next);
     return exp;
+}
+
+AioContext *blk_exp_queue_context(BlockExport *exp, unsigned queue)
+{
+    const GPtrArray *threads = exp->iothreads;
+
+    return threads->len < 2 ? NULL : iothread_get_aio_context(threads->pdata[queue % threads->len]);
 }
 
 void blk_exp_ref(BlockExport *exp)
@@ -203,9 +242,7 @@ static void blk_exp_delete_bh(void *opaque)
     QLIST_REMOVE(exp, next);
     exp->drv->delete (exp);
     blk_unref(exp->blk);
-    if (exp->iothread) {
-        iothread_put_user(exp->iothread);
-    }
+    g_ptr_array_unref(exp->iothreads);
     qapi_event_send_block_export_deleted(exp->id);
     g_free(exp->id);
     g_free(exp);

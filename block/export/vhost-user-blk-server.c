@@ -8,7 +8,9 @@
  * through the virtio-blk handler and is pushed at its end. The guest is told
  * once of all that completed during one kick's work, or in one iteration of the
  * event loop.
- * A drain of the node detaches the server, so that requests wait in the rings.
+ * All of that runs in the queue's context: the home, or one of several threads
+ * that the user named; what the client says is handled at home. A drain of the
+ * node detaches the server, so that requests wait in the rings.
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
@@ -402,6 +404,17 @@ static void vu_blk_free(VuBlkExport *vexp)
     g_free(vexp->handler.serial);
 }
 
+/* Ours: several threads. No client has come yet. */
+static void vu_blk_spread_queues(VuBlkExport *vexp)
+{
+#ifdef CONFIG_DEVICE_BACKENDS
+    for (int i = 0; i < vexp->vu_server.max_queues; i++) {
+        vhost_user_server_set_queue_aio_context(&vexp->vu_server, i,
+                                                blk_exp_queue_context(&vexp->export, i));
+    }
+#endif
+}
+
 static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error **errp)
 {
     VuBlkExport *vexp = container_of(exp, VuBlkExport, export);
@@ -427,6 +440,7 @@ static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error *
         return -EADDRNOTAVAIL;
     }
     vexp->vu_server.max_queue_size = config.queue_size;
+    vu_blk_spread_queues(vexp);
     blk_add_aio_context_notifier(exp->blk, vu_blk_aio_attached, vu_blk_aio_detach, vexp);
     /* A drain waits for what was popped; the backend must not hold that back meanwhile. */
     blk_set_disable_request_queuing(exp->blk, true);
@@ -466,6 +480,7 @@ const BlockExportDriver blk_exp_vhost_user_blk = {
     .delete = vu_blk_exp_delete,
     .request_shutdown = vu_blk_exp_request_shutdown,
 #ifdef CONFIG_DEVICE_BACKENDS
+    .supports_multithreading = true,
     .describe_client = vu_blk_exp_describe_client,
 #endif
 };

@@ -26,6 +26,9 @@ typedef struct BlockExportDriver {
     /* May the node be inactive (an image that a migration will hand over)? */
     bool supports_inactive;
 
+    /* Can queues run in several threads? Then create() asks blk_exp_queue_context(). */
+    bool supports_multithreading;
+
     /*
      * Start offering exp->blk according to @opts. 0, or -errno with @errp set
      * and nothing left behind.
@@ -49,7 +52,7 @@ struct BlockExport {
     /* constant after creation */
     const BlockExportDriver *drv;
     char *id;
-    struct IOThread *iothread; /* that the user asked for and we keep in use, or NULL */
+    GPtrArray *iothreads; /* IOThreads that the user asked for and we keep in use */
 
     /* atomic */
     int refcount;
@@ -71,6 +74,14 @@ BlockExport *blk_exp_add(BlockExportOptions *export, Error **errp);
 
 /** blk_exp_find: The export @id, or NULL. Main loop. */
 BlockExport *blk_exp_find(const char *id);
+
+/**
+ * blk_exp_queue_context: Where a queue is to run for the whole life of @exp.
+ *
+ * Main loop; for a driver that supports multithreading. Queues go round the
+ * threads that the user named; NULL: at home, for he named no more than one.
+ */
+AioContext *blk_exp_queue_context(BlockExport *exp, unsigned queue);
 
 /** blk_exp_ref: Any thread. */
 void blk_exp_ref(BlockExport *exp);

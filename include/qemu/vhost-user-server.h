@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A vhost-user back-end on a UNIX socket: one client at a time, one coroutine
- * that reads its messages, one home AioContext that may change under load.
+ * that reads its messages, one home AioContext, and one for each queue, all of
+ * which may change under load.
  *
  * A device embeds a VuServer by value and gives a VuDevIface; from a VuDev
  * pointer container_of() finds the server, and from it the device.
@@ -19,6 +20,12 @@
  * A drain (quiescing plus detach) ends the trip but keeps the connection, the
  * half-read message and the half-sent answer; attach starts a new trip, in the
  * same or another context, which goes on at that very byte.
+ *
+ * A queue lives in the home context or in one of its own. Its kicks are handled
+ * there, and what a message changes about it is changed there while the trip
+ * yields. A drain takes every queue's watch off in the queue's own context; the
+ * server counts as quiet when the last one is off, and only then a queue or the
+ * home may get another context.
  */
 #ifndef QEMU_VHOST_USER_SERVER_H
 #define QEMU_VHOST_USER_SERVER_H
@@ -27,17 +34,20 @@
 #include "io/channel-socket.h"
 #include "io/net-listener.h"
 #include "qapi/error.h"
-#include "qemu/queue.h"
 
 struct VuServer;
 
-/* One kick descriptor that libvhost-user asked to watch. */
+/* A queue's context and the kick descriptor that libvhost-user asked to watch there. */
 typedef struct VuFdWatch {
-    struct VuServer *server;
-    int fd; /* owned by libvhost-user */
+    struct VuServer *server; /* constant */
+    AioContext *ctx;         /* main loop, while quiet; NULL: the home */
+    bool used;               /* home context: has been asked for by this client */
+
+    /* queue's context */
+    int fd;        /* owned by libvhost-user, -1: none; readable anywhere, atomic */
+    int installed; /* the descriptor that has a handler now, or -1 */
     void *pvt;
     vu_watch_cb cb;
-    QTAILQ_ENTRY(VuFdWatch) next;
 } VuFdWatch;
 
 /* What the server is doing; the table of allowed moves is in the .c file. */
@@ -76,19 +86,19 @@ typedef struct VuServer {
     AioContext *ctx; /* home context; NULL while detached */
     VuServerLife life;
     unsigned in_flight;    /* requests from pop to push; top bit: the trip waits for idle */
-    unsigned pending_sync; /* bottom halves on their way to the home context */
+    unsigned pending_sync; /* bottom halves on their way to the home or a queue */
     bool wake_wanted;      /* the trip waits for a condition */
     Coroutine *co_trip;    /* the client trip; NULL when none runs */
-    AioContext *trip_ctx;  /* where the last trip was started */
     bool quiescing;
+    bool watching;      /* kicks are to be handled; written in the home context */
     unsigned log_lines; /* complaints about this client */
 
     /* home context */
     VuDev vu_dev;           /* the device as libvhost-user sees it */
     QIOChannel *ioc;        /* the client's connection, the same object as sioc */
     QIOChannelSocket *sioc; /* owned */
-    AioContext *watch_ctx;  /* where the kick watches are installed now */
-    QTAILQ_HEAD(, VuFdWatch) vu_fd_watches;
+    AioContext *trip_ctx;   /* the home that was attached last; written before co_trip */
+    VuFdWatch *watches;     /* one for each queue, from start to stop */
     VuServerTransfer rx, tx;
     bool rx_paused; /* the last read gave no message because there was no context */
     bool tx_ready;  /* the socket takes bytes again */
@@ -134,8 +144,8 @@ void vhost_user_server_inc_in_flight(VuServer *server);
 void vhost_user_server_dec_in_flight(VuServer *server);
 
 /**
- * vhost_user_server_has_in_flight: Is a request, or a move to another context,
- * still under way? Any thread; for drained_poll.
+ * vhost_user_server_has_in_flight: Is a request, or a change of a watch, still
+ * under way in any context? Any thread; for drained_poll.
  */
 bool vhost_user_server_has_in_flight(VuServer *server);
 
@@ -157,6 +167,18 @@ void vhost_user_server_attach_aio_context(VuServer *server, AioContext *ctx);
  * vhost_user_server_has_in_flight() to know when.
  */
 void vhost_user_server_detach_aio_context(VuServer *server);
+
+/**
+ * vhost_user_server_set_queue_aio_context: Have a queue live in @ctx.
+ * @queue: from 0 to max_queues - 1
+ * @ctx: where its kicks and requests run; NULL: wherever the home is. It must
+ *     outlive the server, or the next call for this queue.
+ *
+ * Main loop; no client is being served, or the server is detached and quiet (no
+ * trip, nothing in flight). To move a queue under load: drain, call this, end
+ * the drain. It holds until the next call, over clients and moves of the home.
+ */
+void vhost_user_server_set_queue_aio_context(VuServer *server, int queue, AioContext *ctx);
 
 /**
  * vhost_user_server_describe_client: Who is connected, as "process 4711".

@@ -103,10 +103,15 @@ typedef enum VuWatchCondition {
 /* The connection cannot go on, @err says why in one sentence; @dev->broken is set. Any context. */
 typedef void (*vu_panic_cb)(VuDev *dev, const char *err);
 typedef void (*vu_watch_cb)(VuDev *dev, int condition, void *data);
-/* Call @cb(@dev, condition, @data) in the queue's context whenever @fd is ready. Control context.
+/*
+ * Call @cb(@dev, condition, @data) in the queue's context whenever @fd is ready. Control context.
+ * vu_watch_queue(@data) tells which queue it is.
  */
 typedef void (*vu_set_watch_cb)(VuDev *dev, int fd, int condition, vu_watch_cb cb, void *data);
-/* No call of the callback may begin after this returns. Control context. */
+/*
+ * No call of the callback may begin after this returns. Control context; or, when a descriptor
+ * turns out to be dead, the context of the queue that it belongs to.
+ */
 typedef void (*vu_remove_watch_cb)(VuDev *dev, int fd);
 
 typedef bool (*vu_ready_cb)(VuDev *dev, void *opaque);
@@ -405,6 +410,9 @@ void vu_set_queue_handler(VuDev *dev, VuVirtq *vq, vu_queue_handler_cb handler);
  * Returns: true if the front-end took it.
  */
 bool vu_set_queue_host_notifier(VuDev *dev, VuVirtq *vq, int fd, int size, int offset);
+
+/** vu_watch_queue: the queue that a vu_set_watch_cb's @data belongs to. Any context. */
+int vu_watch_queue(const void *data);
 
 /** vu_queue_kick: run the handler as if the queue had been kicked, if the ring may run. Queue. */
 void vu_queue_kick(VuDev *dev, int qidx);

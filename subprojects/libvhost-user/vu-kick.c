@@ -41,9 +41,15 @@ void vu_kick_unwatch(VuDev *dev, VuVirtq *vq)
     }
 }
 
+/* What a watch gets as its data is the number of its queue. */
+int vu_watch_queue(const void *data)
+{
+    return (uintptr_t)data;
+}
+
 static void queue_kicked(VuDev *dev, int condition, void *data)
 {
-    VuVirtq *vq = vu_get_queue(dev, (uintptr_t)data);
+    VuVirtq *vq = vu_get_queue(dev, vu_watch_queue(data));
     uint64_t count;
     ssize_t n = read(vq->kick_fd, &count, sizeof(count));
 

@@ -169,6 +169,11 @@ class Refusals(CommandLine):
                      message='num-queues must be greater than 0')
         self.refused(*node, '--export', good + ',iothread=io0',
                      message='iothread "io0" not found')
+        thread = ('--object', 'iothread,id=io0')
+        self.refused(*thread, *node, '--export', good + ',iothread.0=io0,iothread.1=io1',
+                     message='iothread "io1" not found')
+        self.refused(*thread, *node, '--export', good + ',iothread.0=io0,iothread.1=io0',
+                     message='iothread "io0" is named more than once')
         self.refused(*node, '--export', good.replace('e.sock', 'x' * 120),
                      message=f"UNIX socket path '{'x' * 120}' is too long",
                      hint='Path must be less than 108 bytes\n')

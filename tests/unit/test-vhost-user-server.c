@@ -56,7 +56,7 @@ static void device_queue(VuDev *dev, int qidx)
     Request *request;
 
     if (qatomic_read(&device->break_it) && !vu_queue_empty(dev, vq)) {
-        dev->broken = true;
+        qatomic_set(&dev->broken, true);
         return;
     }
     while ((request = vu_queue_pop(dev, vq, sizeof(*request)))) {

@@ -7,6 +7,7 @@
 enum {
     RING_SIZE = 16,
     SLOTS = RING_SIZE / 2, /* two descriptors a request */
+    RING_BYTES = 4096,     /* set apart for each ring */
     MEMORY_BYTES = 64 * 1024,
     BUFFERS = MEMORY_BYTES / 2, /* where the buffers begin, 16 bytes a slot */
 };
@@ -19,14 +20,18 @@ bool vus_client_connect(VusClient *client, const char *path)
     g_assert_cmpint(sock, >=, 0);
     memset(client, 0, sizeof(*client));
     vu_client_init(&client->guest, sock, MEMORY_BYTES);
-    vu_ring_init(&client->ring, &client->guest, 0, RING_SIZE, 0);
+    for (unsigned i = 0; i < VUS_CLIENT_QUEUES; i++) {
+        vu_ring_init(&client->rings[i], &client->guest, i, RING_SIZE, i * RING_BYTES);
+    }
     g_strlcpy(addr.sun_path, path, sizeof(addr.sun_path));
     return connect(sock, (struct sockaddr *)&addr, sizeof(addr)) == 0;
 }
 
 void vus_client_close(VusClient *client)
 {
-    vu_ring_done(&client->ring);
+    for (unsigned i = 0; i < VUS_CLIENT_QUEUES; i++) {
+        vu_ring_done(&client->rings[i]);
+    }
     vu_client_done(&client->guest);
 }
 
@@ -104,17 +109,40 @@ static void send_u64(VusClient *client, uint32_t request, uint64_t value, int fd
     vus_client_send(client, request, 0, &value, sizeof(value), fd);
 }
 
-static void send_state(VusClient *client, uint32_t request, uint32_t num)
+static void send_state(VusClient *client, uint32_t request, unsigned queue, uint32_t num)
 {
-    uint32_t state[2] = { 0, num };
+    uint32_t state[2] = { queue, num };
 
     vus_client_send(client, request, 0, state, sizeof(state), -1);
 }
 
-void vus_client_start(VusClient *client)
+void vus_client_enable(VusClient *client, unsigned queue, bool on)
+{
+    send_state(client, VHOST_USER_SET_VRING_ENABLE, queue, on);
+}
+
+static void start_queue(VusClient *client, unsigned queue, uint32_t base)
+{
+    VuGuestRing *ring = &client->rings[queue];
+
+    send_state(client, VHOST_USER_SET_VRING_BASE, queue, base);
+    send_u64(client, VHOST_USER_SET_VRING_CALL, queue, ring->call);
+    send_u64(client, VHOST_USER_SET_VRING_KICK, queue, ring->kick);
+}
+
+void vus_client_restart_queue(VusClient *client, unsigned queue)
+{
+    uint64_t state;
+
+    send_state(client, VHOST_USER_GET_VRING_BASE, queue, 0);
+    g_assert_true(vus_client_receive(client, &state));
+    g_assert_cmpuint((uint32_t)state, ==, queue);
+    start_queue(client, queue, state >> 32);
+}
+
+void vus_client_start_queues(VusClient *client, unsigned queues)
 {
     VhostUserMemory table = { .nregions = 1 };
-    struct vhost_vring_addr addr = vu_ring_addr(&client->ring);
     uint64_t features;
 
     table.regions[0] = vu_client_region(&client->guest, 0, MEMORY_BYTES);
@@ -122,43 +150,64 @@ void vus_client_start(VusClient *client)
     send_u64(client, VHOST_USER_SET_FEATURES, 1ull << 32 | 1ull << 30, -1);
     vus_client_send(client, VHOST_USER_SET_MEM_TABLE, 0, &table, 8 + sizeof(table.regions[0]),
                     client->guest.mem_fd);
-    send_state(client, VHOST_USER_SET_VRING_NUM, RING_SIZE);
-    send_state(client, VHOST_USER_SET_VRING_BASE, 0);
-    vus_client_send(client, VHOST_USER_SET_VRING_ADDR, 0, &addr, sizeof(addr), -1);
-    send_u64(client, VHOST_USER_SET_VRING_CALL, 0, client->ring.call);
-    send_u64(client, VHOST_USER_SET_VRING_KICK, 0, client->ring.kick);
-    send_state(client, VHOST_USER_SET_VRING_ENABLE, 1);
+    for (unsigned i = 0; i < queues; i++) {
+        struct vhost_vring_addr addr = vu_ring_addr(&client->rings[i]);
+
+        send_state(client, VHOST_USER_SET_VRING_NUM, i, RING_SIZE);
+        vus_client_send(client, VHOST_USER_SET_VRING_ADDR, 0, &addr, sizeof(addr), -1);
+        start_queue(client, i, 0);
+        vus_client_enable(client, i, true);
+    }
     g_assert_true(vus_client_ask(client, VHOST_USER_GET_FEATURES, &features));
 }
 
-static uint8_t *slot_buffer(VusClient *client, unsigned slot)
+void vus_client_start(VusClient *client)
 {
-    return client->guest.mem + BUFFERS + slot * 16;
+    vus_client_start_queues(client, 1);
+}
+
+/* The number asked for, and eight bytes behind it the answer. */
+static uint8_t *slot_buffer(VusClient *client, unsigned queue, unsigned slot)
+{
+    return client->guest.mem + BUFFERS + (queue * SLOTS + slot) * 16;
+}
+
+void vus_client_submit_on(VusClient *client, unsigned queue, uint64_t value)
+{
+    VuGuestRing *ring = &client->rings[queue];
+    unsigned slot = ring->avail_idx % SLOTS;
+    uint8_t *buffer = slot_buffer(client, queue, slot);
+    uint64_t gpa = vu_client_gpa(&client->guest, buffer);
+
+    memcpy(buffer, &value, sizeof(value));
+    vu_ring_desc(ring, slot * 2, gpa, 8, VRING_DESC_F_NEXT, slot * 2 + 1);
+    vu_ring_desc(ring, slot * 2 + 1, gpa + 8, 8, VRING_DESC_F_WRITE, 0);
+    vu_ring_offer(ring, slot * 2);
+    vu_ring_kick(ring);
 }
 
 void vus_client_submit(VusClient *client, uint64_t value)
 {
-    unsigned slot = client->ring.avail_idx % SLOTS;
-    uint64_t gpa = vu_client_gpa(&client->guest, slot_buffer(client, slot));
+    vus_client_submit_on(client, 0, value);
+}
 
-    memcpy(slot_buffer(client, slot), &value, sizeof(value));
-    vu_ring_desc(&client->ring, slot * 2, gpa, 8, VRING_DESC_F_NEXT, slot * 2 + 1);
-    vu_ring_desc(&client->ring, slot * 2 + 1, gpa + 8, 8, VRING_DESC_F_WRITE, 0);
-    vu_ring_offer(&client->ring, slot * 2);
-    vu_ring_kick(&client->ring);
+bool vus_client_complete_on(VusClient *client, unsigned queue, int timeout_ms, uint64_t *ret_value)
+{
+    VuGuestRing *ring = &client->rings[queue];
+    struct pollfd pfd = { .fd = ring->call, .events = POLLIN };
+    uint32_t head, len;
+
+    while (!vu_ring_reap(ring, &head, &len)) {
+        if (poll(&pfd, 1, timeout_ms) == 0) {
+            return false;
+        }
+        vu_ring_take_signal(ring->call);
+    }
+    memcpy(ret_value, slot_buffer(client, queue, head / 2) + 8, sizeof(*ret_value));
+    return true;
 }
 
 bool vus_client_complete(VusClient *client, int timeout_ms, uint64_t *ret_value)
 {
-    struct pollfd pfd = { .fd = client->ring.call, .events = POLLIN };
-    uint32_t head, len;
-
-    while (!vu_ring_reap(&client->ring, &head, &len)) {
-        if (poll(&pfd, 1, timeout_ms) == 0) {
-            return false;
-        }
-        vu_ring_take_signal(client->ring.call);
-    }
-    memcpy(ret_value, slot_buffer(client, head / 2) + 8, sizeof(*ret_value));
-    return true;
+    return vus_client_complete_on(client, 0, timeout_ms, ret_value);
 }

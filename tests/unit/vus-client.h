@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A blocking vhost-user front-end for the tests of the server: one connection,
- * one page-aligned memory region, one split ring whose requests are a number
+ * one page-aligned memory region, some split rings whose requests are a number
  * that the device answers with its successor.
  *
  * Everything here blocks and runs in the client's own thread.
@@ -11,9 +11,13 @@
 
 #include "vu-client.h"
 
+enum {
+    VUS_CLIENT_QUEUES = 4
+};
+
 typedef struct VusClient {
     VuClient guest;
-    VuGuestRing ring;
+    VuGuestRing rings[VUS_CLIENT_QUEUES];
     GRand *split; /* cut messages at random points; NULL: send them whole */
 } VusClient;
 
@@ -29,12 +33,20 @@ bool vus_client_receive(VusClient *client, uint64_t *ret_value);
 /* Send a request without payload and return its answer. */
 bool vus_client_ask(VusClient *client, uint32_t request, uint64_t *ret_value);
 
-/* Negotiate, share the memory, start and enable queue 0. */
-void vus_client_start(VusClient *client);
+/* Negotiate, share the memory, start and enable the first @queues queues. */
+void vus_client_start_queues(VusClient *client, unsigned queues);
+/* Stop a queue and start it again where it was; requests that are out end meanwhile. */
+void vus_client_restart_queue(VusClient *client, unsigned queue);
+void vus_client_enable(VusClient *client, unsigned queue, bool on);
 
-/* Put @value on the ring and kick. */
-void vus_client_submit(VusClient *client, uint64_t value);
+/* Put @value on a ring and kick. */
+void vus_client_submit_on(VusClient *client, unsigned queue, uint64_t value);
 /* Wait for the oldest answer; false when none comes within @timeout_ms. */
+bool vus_client_complete_on(VusClient *client, unsigned queue, int timeout_ms, uint64_t *ret_value);
+
+/* The same with queue 0 only. */
+void vus_client_start(VusClient *client);
+void vus_client_submit(VusClient *client, uint64_t value);
 bool vus_client_complete(VusClient *client, int timeout_ms, uint64_t *ret_value);
 
 #endif

@@ -84,6 +84,16 @@ class Daemon:
             fields = file.read().rsplit(')', 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
+    def thread_cpu_ticks(self, name):
+        """CPU time that the threads called @name have used so far, in clock ticks."""
+        total = 0
+        for task in os.listdir(f'/proc/{self.pid}/task'):
+            with open(f'/proc/{self.pid}/task/{task}/stat', encoding='ascii') as file:
+                found, fields = file.read().split('(', 1)[1].rsplit(')', 1)
+            if found == name:
+                total += sum(int(field) for field in fields.split()[11:13])
+        return total
+
     def thread_wakeups(self, name=None):
         """How often the threads called @name, or all, have gone to sleep so far."""
         total = 0

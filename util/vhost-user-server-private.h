@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the vhost-user server have in common; see vhost-user-server.c. */
+#ifndef VHOST_USER_SERVER_PRIVATE_H
+#define VHOST_USER_SERVER_PRIVATE_H
+
+#include "qemu/coroutine.h"
+#include "qemu/vhost-user-server.h"
+#ifdef CONFIG_DEVICE_BACKENDS
+#include "trace.h"
+#else
+#define trace_vu_server_accept(server, fd)
+#define trace_vu_server_message(server, name, size, fds)
+#define trace_vu_server_context(server, ctx, trip)
+#define trace_vu_server_watch(server, queue, ctx, fd)
+#define trace_vu_server_event(server, kind, queue, text, value)
+#define trace_vu_server_disconnect(server, broken)
+#endif
+
+/* vhost-user-server.c */
+
+/* Is a client connected, and not to be cut off? Any thread. */
+bool vu_server_serving(VuServer *server);
+
+/* Yield the trip until @done; whoever may have made it true calls vu_trip_wake() afterwards. */
+void coroutine_fn vu_trip_wait(VuServer *server, vu_ready_cb done, void *opaque);
+/* Any thread; spurious calls are harmless. */
+void vu_trip_wake(VuServer *server);
+
+/*
+ * Have the watches and the trip follow ctx and life, in @home; NULL: nobody runs
+ * there, do it here. Main loop; elsewhere only while the server cannot be quiet.
+ */
+void vu_server_request_sync(VuServer *server, AioContext *home);
+/* The last act of a counted bottom half: the server may be gone when this returns. */
+void vu_server_sync_done(VuServer *server);
+
+/* vhost-user-server-transfer.c; the trip */
+
+/*
+ * libvhost-user's vu_read_msg_cb. False with rx_paused set means: no message
+ * now, ask again in the next trip; what has come by now is kept in rx.
+ */
+bool coroutine_fn vu_server_read_msg(VuDev *vu_dev, int conn_fd, VhostUserMsg *vmsg);
+/* VuIoOps.write_msg: what is not sent at once is kept for vu_server_flush(). */
+bool coroutine_fn vu_server_write_msg(VuDev *vu_dev, int conn_fd, VhostUserMsg *vmsg);
+/* Send what waits in tx: true when sent, or kept for the next trip; false: broken. */
+bool coroutine_fn vu_server_flush(VuServer *server);
+/* The client is gone: forget messages that have half come or gone. */
+void vu_server_drop_transfers(VuServer *server);
+
+/* vhost-user-server-queue.c */
+
+/* Main loop, at start and at the end of stop. */
+void vu_server_queues_init(VuServer *server);
+void vu_server_queues_done(VuServer *server);
+
+/* libvhost-user's callbacks and VuIoOps; the trip, or the main loop when all is quiet. */
+void coroutine_fn vu_server_set_watch(VuDev *vu_dev, int fd, int condition, vu_watch_cb cb,
+                                      void *pvt);
+void coroutine_fn vu_server_remove_watch(VuDev *vu_dev, int fd);
+void coroutine_fn vu_server_run_on_queue(VuDev *vu_dev, VuVirtq *vq, vu_queue_fn fn, void *opaque);
+void coroutine_fn vu_server_look(VuDev *vu_dev, VuVirtq *vq);
+
+/* Home context. Put the watches on or take them off; counted in pending_sync until it is done. */
+void vu_server_watches_set(VuServer *server, bool on);
+/* The trip: take them off and return when no kick handler runs any more. */
+void coroutine_fn vu_server_watches_stop(VuServer *server);
+/* The library has let go of the queues: no watch may be left. */
+void vu_server_watches_forget(VuServer *server);
+
+#endif /* VHOST_USER_SERVER_PRIVATE_H */

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The vhost-user server: what runs in the queues' contexts.
+ *
+ * A queue lives in an AioContext of its own, by default the home. Its kick
+ * handler, its requests and whatever the library does to it run there and
+ * nowhere else, so that a queue needs no lock. Home asks in two ways:
+ *
+ *   vu_server_run_on_queue()  the trip yields until a bottom half has run there
+ *   vu_watch_request_sync()   have the queue's watch follow "watching" some time;
+ *                             pending_sync tells when, for drain and stop
+ *
+ * Both end in vu_watch_sync(), which looks only at the present state: any
+ * number of them may be on their way, in any order. A queue changes its context
+ * only while the server is quiet, so nothing ever finds it in two places.
+ */
+#include "qemu/osdep.h"
+#include "qemu/main-loop.h"
+#include "block/aio-wait.h"
+#include "vhost-user-server-private.h"
+
+/* What a queue's descriptor is to be watched with. */
+typedef struct VuWatchWish {
+    int fd;
+    vu_watch_cb cb;
+    void *pvt;
+} VuWatchWish;
+
+/* Something to be done in a queue's context while the trip waits; lies on its stack. */
+typedef struct VuQueueCall {
+    VuServer *server;
+    VuVirtq *vq;
+    vu_queue_fn fn;
+    void *opaque;
+    bool done; /* atomic */
+} VuQueueCall;
+
+static VuServer *vu_server_from_dev(VuDev *vu_dev)
+{
+    return container_of(vu_dev, VuServer, vu_dev);
+}
+
+static AioContext *vu_watch_ctx(const VuFdWatch *watch)
+{
+    return watch->ctx ?: watch->server->trip_ctx;
+}
+
+/* In the queue's context */
+
+static void vu_kick_ready(void *opaque)
+{
+    VuFdWatch *watch = opaque;
+    VuServer *server = watch->server;
+    AioContext *home;
+
+    watch->cb(&server->vu_dev, VU_WATCH_IN, watch->pvt);
+    /*
+     * The connection is home's. The server cannot become quiet before this
+     * handler has returned; while it is detached, the next trip finds out.
+     */
+    home = qatomic_read(&server->vu_dev.broken) ? qatomic_read(&server->ctx) : NULL;
+    if (home) {
+        vu_server_request_sync(server, home);
+    }
+}
+
+static void vu_watch_sync(VuFdWatch *watch)
+{
+    AioContext *ctx = vu_watch_ctx(watch);
+    int fd = qatomic_read(&watch->server->watching) ? watch->fd : -1;
+
+    if (fd == watch->installed) {
+        return;
+    }
+    trace_vu_server_watch(watch->server, (int)(watch - watch->server->watches), ctx, fd);
+    if (watch->installed >= 0) {
+        aio_set_fd_handler(ctx, watch->installed, NULL, NULL, NULL, NULL, NULL);
+    }
+    if (fd >= 0) {
+        aio_set_fd_handler(ctx, fd, vu_kick_ready, NULL, NULL, NULL, watch);
+    }
+    watch->installed = fd;
+}
+
+static void vu_watch_sync_bh(void *opaque)
+{
+    VuFdWatch *watch = opaque;
+
+    vu_watch_sync(watch);
+    vu_server_sync_done(watch->server);
+}
+
+/* The vu_queue_fn of a change; a NULL @opaque changes nothing. */
+static void vu_queue_watch(VuDev *vu_dev, VuVirtq *vq, void *opaque)
+{
+    VuFdWatch *watch = &vu_server_from_dev(vu_dev)->watches[vq->index];
+    const VuWatchWish *wish = opaque;
+
+    if (wish) {
+        qatomic_set(&watch->fd, wish->fd);
+        watch->cb = wish->cb;
+        watch->pvt = wish->pvt;
+    }
+    vu_watch_sync(watch);
+}
+
+/* A drain may have begun meanwhile; what is not looked at here, the next attach looks at. */
+static void vu_queue_look(VuDev *vu_dev, VuVirtq *vq, void *opaque)
+{
+    VuServer *server = vu_server_from_dev(vu_dev);
+
+    if (qatomic_read(&server->ctx) && !qatomic_read(&server->quiescing)) {
+        vu_queue_kick(vu_dev, vq->index);
+    }
+}
+
+static void vu_queue_call_bh(void *opaque)
+{
+    VuQueueCall *call = opaque;
+    VuServer *server = call->server;
+
+    call->fn(&server->vu_dev, call->vq, call->opaque);
+    qatomic_set_mb(&call->done, true);
+    vu_trip_wake(server);
+    vu_server_sync_done(server);
+}
+
+/* The trip */
+
+static bool vu_queue_called(VuDev *vu_dev, void *opaque)
+{
+    VuQueueCall *call = opaque;
+
+    return qatomic_load_acquire(&call->done);
+}
+
+void coroutine_fn vu_server_run_on_queue(VuDev *vu_dev, VuVirtq *vq, vu_queue_fn fn, void *opaque)
+{
+    VuServer *server = vu_server_from_dev(vu_dev);
+    AioContext *ctx = vu_watch_ctx(&server->watches[vq->index]);
+    VuQueueCall call = { server, vq, fn, opaque, false };
+
+    if (ctx == qemu_get_current_aio_context()) {
+        fn(vu_dev, vq, opaque);
+        return;
+    }
+    if (!qatomic_load_acquire(&server->co_trip)) {
+        /* vhost_user_server_stop() without a trip: all is quiet. */
+        assert(!vhost_user_server_has_in_flight(server));
+        fn(vu_dev, vq, opaque);
+        return;
+    }
+    qatomic_inc(&server->pending_sync);
+    aio_bh_schedule_oneshot(ctx, vu_queue_call_bh, &call);
+    vu_trip_wait(server, vu_queue_called, &call);
+}
+
+void coroutine_fn vu_server_look(VuDev *vu_dev, VuVirtq *vq)
+{
+    vu_server_run_on_queue(vu_dev, vq, vu_queue_look, NULL);
+}
+
+void coroutine_fn vu_server_set_watch(VuDev *vu_dev, int fd, int condition, vu_watch_cb cb,
+                                      void *pvt)
+{
+    VuServer *server = vu_server_from_dev(vu_dev);
+    VuVirtq *vq = vu_get_queue(vu_dev, vu_watch_queue(pvt));
+    VuWatchWish wish = { fd, cb, pvt };
+
+    server->watches[vq->index].used = true;
+    vu_server_run_on_queue(vu_dev, vq, vu_queue_watch, &wish);
+}
+
+/* Also in the context of the queue that @fd belongs to. */
+void coroutine_fn vu_server_remove_watch(VuDev *vu_dev, int fd)
+{
+    VuServer *server = vu_server_from_dev(vu_dev);
+    VuWatchWish nothing = { .fd = -1 };
+
+    for (int i = 0; i < server->max_queues; i++) {
+        if (qatomic_read(&server->watches[i].fd) == fd) {
+            vu_server_run_on_queue(vu_dev, vu_get_queue(vu_dev, i), vu_queue_watch, &nothing);
+            return;
+        }
+    }
+}
+
+void coroutine_fn vu_server_watches_stop(VuServer *server)
+{
+    qatomic_set(&server->watching, false);
+    for (int i = 0; i < server->max_queues; i++) {
+        if (server->watches[i].used) {
+            vu_server_run_on_queue(&server->vu_dev, vu_get_queue(&server->vu_dev, i),
+                                   vu_queue_watch, NULL);
+        }
+    }
+}
+
+/* Home context */
+
+static void vu_watch_request_sync(VuFdWatch *watch)
+{
+    AioContext *ctx = vu_watch_ctx(watch);
+
+    if (ctx == qemu_get_current_aio_context()) {
+        vu_watch_sync(watch);
+    } else {
+        qatomic_inc(&watch->server->pending_sync);
+        aio_bh_schedule_oneshot(ctx, vu_watch_sync_bh, watch);
+    }
+}
+
+void vu_server_watches_set(VuServer *server, bool on)
+{
+    if (server->watching == on) {
+        return;
+    }
+    qatomic_set(&server->watching, on);
+    for (int i = 0; i < server->max_queues; i++) {
+        if (server->watches[i].used) {
+            vu_watch_request_sync(&server->watches[i]);
+        }
+    }
+}
+
+void vu_server_watches_forget(VuServer *server)
+{
+    for (int i = 0; i < server->max_queues; i++) {
+        assert(server->watches[i].fd == -1 && server->watches[i].installed == -1);
+        server->watches[i].used = false;
+    }
+}
+
+/* Main loop */
+
+void vu_server_queues_init(VuServer *server)
+{
+    server->watches = g_new(VuFdWatch, server->max_queues);
+    for (int i = 0; i < server->max_queues; i++) {
+        server->watches[i] = (VuFdWatch){ .server = server, .fd = -1, .installed = -1 };
+    }
+}
+
+void vu_server_queues_done(VuServer *server)
+{
+    g_free(server->watches);
+    server->watches = NULL;
+}
+
+void vhost_user_server_set_queue_aio_context(VuServer *server, int queue, AioContext *ctx)
+{
+    assert(queue >= 0 && queue < server->max_queues);
+    assert(!qatomic_load_acquire(&server->co_trip) && !vhost_user_server_has_in_flight(server));
+    assert(!qatomic_read(&server->ctx) || !vu_server_serving(server));
+    server->watches[queue].ctx = ctx;
+}
