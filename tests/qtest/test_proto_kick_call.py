@@ -31,8 +31,8 @@ class Call(ProtoCase):
         driver = self.quiet_driver()
         driver.vring.set_available_flags(NO_INTERRUPT)
         driver.vring.publish(driver.put(IN, 0, in_length=512).head)
-        driver.vring.kick()
-        # The next ring message is answered in order, so the request has been seen by then.
+        # A message may overtake a kick; once the kick is taken, stopping waits for the request.
+        driver.vring.kick_and_wait()
         self.assertEqual(driver.stop(driver.vring), 2)
         self.assertEqual(driver.vring.calls(), 0)
         self.assertEqual(len(driver.vring.take_used()), 1)
