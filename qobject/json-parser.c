@@ -39,6 +39,7 @@ static void parser_reset(JSONMessageParser *parser, JSONParserState state)
     g_string_truncate(parser->text, 0);
     g_string_truncate(parser->closing, 0);
     parser->colons = 0;
+    parser->parts = 0;
     parser->word_at = -1;
     parser->state = state;
 }
@@ -139,6 +140,7 @@ static void feed_opening(JSONMessageParser *parser, char c)
         return;
     }
     append_byte(parser, c);
+    parser->parts++;
     g_string_append_c(parser->closing, c == '{' ? '}' : ']');
 }
 
@@ -164,6 +166,7 @@ static void feed_separator(JSONMessageParser *parser, char c)
         return;
     }
     append_byte(parser, c);
+    parser->parts++;
     parser->colons += c == ':';
 }
 
@@ -262,6 +265,8 @@ static void feed_byte(JSONMessageParser *parser, char c)
     feeds[parser->state](parser, c);
     if (parser->text->len > JSON_MESSAGE_MAX) {
         parser_fail(parser, c, "value is too long");
+    } else if (parser->parts > JSON_PARTS_MAX) {
+        parser_fail(parser, c, "value has too many parts");
     }
     parser->column++;
     if (c == '\n') {

@@ -16,6 +16,8 @@
 
 /* Bytes that one value may take. */
 #define JSON_MESSAGE_MAX (64 * 1024 * 1024)
+/* Members, elements and brackets of one value: each costs a hundred times its text. */
+#define JSON_PARTS_MAX (256 * 1024)
 
 /* Exactly one of @json and @err is set; both become emit()'s. */
 typedef void JSONMessageEmit(void *opaque, QObject *json, Error *err);
@@ -36,6 +38,7 @@ typedef struct JSONMessageParser {
     GString *closing;      /* the brackets that have to close it, the innermost last */
     char quote;            /* that ends the string we are in */
     size_t colons;         /* outside of strings: members of all objects */
+    size_t parts;          /* opening brackets and separators */
     ssize_t word_at;       /* where in the text the word we are in begins, -1 outside of words */
     unsigned line, column; /* of the byte that comes next, from 1 on */
     unsigned first_line, first_column; /* where the text begins */

@@ -311,6 +311,24 @@ static void test_size_limit(void)
     g_assert_cmpstr(log->str, ==, "! 1");
 }
 
+/* [1,1,...]: it is short as a text, but large as a tree, which takes long to make. */
+static void test_parts_limit(void)
+{
+    g_autoptr(GString) log = g_string_new("");
+    g_autoptr(GString) list = g_string_new("[1");
+    JSONMessageParser parser;
+
+    for (int i = 1; i < JSON_PARTS_MAX; i++) {
+        g_string_append(list, ",1");
+    }
+    json_message_parser_init(&parser, note_value, log, NULL);
+    json_message_parser_feed(&parser, list->str, list->len);
+    g_assert_cmpstr(log->str, ==, "");
+    json_message_parser_feed(&parser, ",1]\n1\n", 6);
+    json_message_parser_destroy(&parser);
+    g_assert_cmpstr(log->str, ==, "! 1");
+}
+
 static void test_invalid_bytes_are_printed_as_replacement(void)
 {
     g_autoptr(QString) str = qstring_from_str("a\377b");
@@ -348,6 +366,7 @@ int main(int argc, char **argv)
     harness_add("/qjson/any_bytes_split_anywhere_give_the_same", test_any_bytes);
     harness_add("/qjson/flush_begins_anew", test_flush_begins_anew);
     harness_add("/qjson/long_values_are_refused", test_size_limit);
+    harness_add("/qjson/values_of_too_many_parts_are_refused", test_parts_limit);
     harness_add("/qjson/invalid_bytes_are_printed_as_replacement",
                 test_invalid_bytes_are_printed_as_replacement);
     harness_add("/qjson/conversions_in_program_texts", test_conversions);
