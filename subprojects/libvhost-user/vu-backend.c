@@ -28,10 +28,24 @@ void vu_backend_done(VuDev *dev)
     pthread_mutex_destroy(&dev->priv->backend_mutex);
 }
 
+/* Other sockets may take a part of a notice, whose rest would have to be waited for. */
+static bool is_unix_stream(int fd)
+{
+    int domain = 0, type = 0;
+    socklen_t len = sizeof(int);
+
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX &&
+           getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+}
+
 int vu_set_backend_req_fd(VuDev *dev, VhostUserMsg *msg)
 {
-    int fd = vu_message_take_fd(msg, 0);
+    int fd;
 
+    if (!is_unix_stream(msg->fds[0])) {
+        return vu_refuse(dev, EINVAL, "the back-end channel is no UNIX stream socket");
+    }
+    fd = vu_message_take_fd(msg, 0);
     pthread_mutex_lock(&dev->priv->backend_mutex);
     vu_close_fd(&dev->backend_fd);
     dev->backend_fd = fd;

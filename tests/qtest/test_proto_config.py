@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The config space: offsets, sizes, what may be written, and the notice that it changed."""
 
-import os
+import socket
 import struct
 import unittest
 
@@ -117,11 +117,13 @@ class Config(ProtoCase):
         self.assertEqual(driver.capacity(), DISK_SIZE + MIB)
         self.daemon.qmp.command('block_resize', node_name='disk', size=DISK_SIZE)
 
-    def test_channel_that_is_no_socket(self):
+    def test_channel_that_is_no_unix_stream_is_refused(self):
         driver = self.driver()
-        number = os.open('/dev/null', os.O_RDWR)
-        self.addCleanup(os.close, number)
-        driver.client.ack(Request.SET_BACKEND_REQ_FD, descriptors=[number])
+        with open('/dev/null', 'r+b') as null, socket.socket() as tcp, \
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
+            for wrong in (null, tcp, datagrams):
+                self.assertNotEqual(driver.client.ack(Request.SET_BACKEND_REQ_FD,
+                                                      descriptors=[wrong.fileno()]), 0)
         self.daemon.qmp.command('block_resize', node_name='disk', size=DISK_SIZE + MIB)
         self.daemon.qmp.command('block_resize', node_name='disk', size=DISK_SIZE)
 
