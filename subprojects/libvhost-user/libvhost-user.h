@@ -246,6 +246,8 @@ struct VuVirtq {
     struct VuMapUse *ring_use; /* memory that the ring itself lies in */
     struct VuLog *log;         /* dirty log, or NULL */
     bool log_buffers;          /* VHOST_F_LOG_ALL is on */
+    unsigned int empty_kicks;  /* so many in a row while there was nothing to do */
+    uint64_t empty_since;      /* ns of the monotonic clock: the first of them */
     VuQueueStats stats;
 
     /* Control context. */

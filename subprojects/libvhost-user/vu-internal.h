@@ -205,6 +205,8 @@ static inline int vu_reply_u64(VhostUserMsg *msg, uint64_t value)
 /* A kick, call, err or log descriptor, made ready for use; *@ret_eventfd: no SIGPIPE can come. */
 int vu_signal_fd_prepare(int fd, bool *ret_eventfd);
 void vu_signal_fd(int fd, bool is_eventfd);
+/* As read(), but never waits, even if the front-end has made the description blocking. */
+ssize_t vu_read_fd_now(int fd, void *buf, size_t len);
 void vu_close_fd(int *fd);
 
 /* ---- Requests: vu-request.c ---- */

@@ -8,12 +8,16 @@
  */
 #include <errno.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vu-internal.h"
 
 /* How often the ring of a front-end that does not kick is looked at. */
 #define POLL_INTERVAL_NS (250 * 1000)
+/* So many kicks of an idle queue in such a time come from a descriptor that never falls silent. */
+#define EMPTY_KICKS_MAX     8192
+#define EMPTY_KICKS_TIME_NS 1000000000ull
 
 static void queue_run_handler(VuDev *dev, VuVirtq *vq)
 {
@@ -47,23 +51,56 @@ int vu_watch_queue(const void *data)
     return (uintptr_t)data;
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+/* An eventfd that counts down one by one, for example. Queue context, after a kick. */
+static bool never_silent(VuVirtq *vq, uint64_t chains_before)
+{
+    if (vq->stats.pops + vq->stats.malformed != chains_before || vq->inuse > 0) {
+        vq->empty_kicks = 0;
+        return false;
+    }
+    if (vq->empty_kicks == 0) {
+        vq->empty_since = now_ns();
+    }
+    if (++vq->empty_kicks < EMPTY_KICKS_MAX) {
+        return false;
+    }
+    vq->empty_kicks = 0;
+    return now_ns() - vq->empty_since < EMPTY_KICKS_TIME_NS;
+}
+
+/* It would cost a processor for ever. Queue context. */
+static void give_up_kicks(VuDev *dev, VuVirtq *vq, const char *why)
+{
+    vu_log_message(dev, "the kick descriptor of queue %u %s", vq->index, why);
+    vu_kick_unwatch(dev, vq);
+}
+
 static void queue_kicked(VuDev *dev, int condition, void *data)
 {
     VuVirtq *vq = vu_get_queue(dev, vu_watch_queue(data));
-    uint64_t count;
-    ssize_t n = read(vq->kick_fd, &count, sizeof(count));
+    uint64_t count, chains = vq->stats.pops + vq->stats.malformed;
+    ssize_t n = vu_read_fd_now(vq->kick_fd, &count, sizeof(count));
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
     if (n <= 0) {
-        /* It would be readable for ever. */
-        vu_log_message(dev, "the kick descriptor of queue %u is dead", vq->index);
-        vu_kick_unwatch(dev, vq);
+        give_up_kicks(dev, vq, "is dead");
         return;
     }
     vu_count(&vq->stats.kicks);
     queue_run_handler(dev, vq);
+    if (never_silent(vq, chains)) {
+        give_up_kicks(dev, vq, "is readable all the time: no longer looked at");
+    }
 }
 
 void vu_kick_update_watch(VuDev *dev, VuVirtq *vq)

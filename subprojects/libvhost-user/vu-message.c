@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -239,26 +240,51 @@ bool vu_message_reply(VuDev *dev, VhostUserMsg *msg)
 }
 
 /*
- * The description of the descriptor is the front-end's as well, so it could have been left blocking
- * to stall us at a full counter or an empty one.
+ * Eventfds (anonymous inodes have no type), pipes and sockets. What else there is may block whoever
+ * writes, or is readable for ever.
  */
 int vu_signal_fd_prepare(int fd, bool *ret_eventfd)
 {
     int flags = fcntl(fd, F_GETFL);
     struct stat st;
 
-    if (flags < 0 || fstat(fd, &st) < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+    if (flags < 0 || fstat(fd, &st) < 0) {
         return -errno;
     }
-    /* Anonymous inodes have no type; all other kinds may raise SIGPIPE. */
+    if ((st.st_mode & S_IFMT) != 0 && !S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode)) {
+        return -EINVAL;
+    }
+    if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+        return -errno;
+    }
     *ret_eventfd = (st.st_mode & S_IFMT) == 0;
     return 0;
 }
 
-/* A pipe or a socket whose reader is gone must not end the process. */
-static void signal_pipe(int fd)
+/*
+ * Will write() return at once? The description of the descriptor is the front-end's as well, who
+ * may have made it blocking again since.
+ */
+static bool has_room(int fd)
 {
-    const uint64_t one = 1;
+    struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+    return (fcntl(fd, F_GETFL) & O_NONBLOCK) || (poll(&p, 1, 0) > 0 && (p.revents & POLLOUT));
+}
+
+static ssize_t write_pipe_now(int fd, const struct iovec *iov)
+{
+    ssize_t n = pwritev2(fd, iov, 1, -1, RWF_NOWAIT);
+
+    if (n < 0 && errno == EOPNOTSUPP && has_room(fd)) {
+        n = writev(fd, iov, 1);
+    }
+    return n;
+}
+
+/* A pipe whose reader is gone must not end the process. */
+static void signal_pipe(int fd, const struct iovec *iov)
+{
     sigset_t pipe_set, pending, old;
     bool was_pending;
 
@@ -267,7 +293,7 @@ static void signal_pipe(int fd)
     sigpending(&pending);
     was_pending = sigismember(&pending, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe_set, &old);
-    if (write(fd, &one, sizeof(one)) < 0 && errno == EPIPE && !was_pending) {
+    if (write_pipe_now(fd, iov) < 0 && errno == EPIPE && !was_pending) {
         const struct timespec now = { 0 };
 
         while (sigtimedwait(&pipe_set, NULL, &now) < 0 && errno == EINTR) {
@@ -278,15 +304,26 @@ static void signal_pipe(int fd)
 
 void vu_signal_fd(int fd, bool is_eventfd)
 {
-    const uint64_t one = 1;
+    uint64_t one = 1;
+    const struct iovec iov = { .iov_base = &one, .iov_len = sizeof(one) };
 
     if (fd < 0) {
         return;
     }
     if (!is_eventfd) {
-        signal_pipe(fd);
-    } else if (write(fd, &one, sizeof(one)) < 0) {
+        if (send(fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == ENOTSOCK) {
+            signal_pipe(fd, &iov);
+        }
+    } else if (has_room(fd) && write(fd, &one, sizeof(one)) < 0) {
         /* A full counter is a signal that has not been heard yet. */
         return;
     }
+}
+
+ssize_t vu_read_fd_now(int fd, void *buf, size_t len)
+{
+    struct iovec iov = { .iov_base = buf, .iov_len = len };
+    ssize_t n = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
+
+    return n < 0 && errno == EOPNOTSUPP ? read(fd, buf, len) : n;
 }

@@ -9,6 +9,7 @@ from support.proto_case import ProtoCase
 from support.vhost_user import NO_DESCRIPTOR, Request, u64
 from support.virtio_blk import FLUSH, IN
 from support.vring import NO_INTERRUPT
+from support.waiting import until
 
 
 class Call(ProtoCase):
@@ -135,6 +136,15 @@ class Call(ProtoCase):
         driver.vring.kick()
         self.assertTrue(driver.client.alive(), 'the daemon blocks in write()')
 
+    def test_H17_call_counter_that_is_full_and_was_made_blocking(self):
+        driver = self.quiet_driver()
+        number = driver.vring.call_fd
+        os.eventfd_write(number, (1 << 64) - 2)
+        os.set_blocking(number, True)       # the description is the daemon's as well
+        driver.vring.publish(driver.put(IN, 0, in_length=512).head)
+        driver.vring.kick()
+        self.assertTrue(driver.client.alive(), 'the daemon blocks in write()')
+
 
 class Kick(ProtoCase):
     """What the device may be given to wait on."""
@@ -170,8 +180,21 @@ class Kick(ProtoCase):
                 driver = self.driver()
                 number = os.open(path, os.O_RDONLY)
                 self.addCleanup(os.close, number)
-                driver.client.ack(Request.SET_VRING_KICK, u64(0), [number])
-                driver.client.alive()
+                self.assertNotEqual(
+                    driver.client.ack(Request.SET_VRING_KICK, u64(0), [number]), 0)
+
+    def test_kick_descriptor_that_never_falls_silent_costs_no_cpu(self):
+        driver = self.driver()
+        number = os.eventfd(0, os.EFD_SEMAPHORE)
+        self.addCleanup(os.close, number)
+        os.eventfd_write(number, (1 << 64) - 2)
+        driver.expect_ack(Request.SET_VRING_KICK, u64(0), [number])
+        until(lambda: 'readable all the time' in self.daemon.stderr(), 'it is given up')
+        before = self.daemon.cpu_seconds()
+        self.assertFalse(driver.client.readable(0.5))
+        self.assertLess(self.daemon.cpu_seconds() - before, 0.25)
+        driver.expect_ack(Request.SET_VRING_KICK, u64(0), [driver.vring.kick_fd])
+        self.assertEqual(len(driver.read(0, 512)), 512)
 
     def test_kick_descriptor_whose_other_end_is_closed_costs_no_cpu(self):
         driver = self.driver()

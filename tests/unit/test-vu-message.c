@@ -253,6 +253,72 @@ static void test_signal_to_a_full_counter_returns(void)
     close(fd);
 }
 
+/* Fill what @fd writes to, then make its description blocking, as a front-end can at any time. */
+static void fill_and_block(int fd)
+{
+    char byte = 0;
+
+    while (write(fd, &byte, 1) == 1) {
+    }
+    g_assert_cmpint(errno, ==, EAGAIN);
+    g_assert_cmpint(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK), ==, 0);
+}
+
+static void test_signal_through_what_was_made_blocking_returns(void)
+{
+    int p[2], sv[2], fd = eventfd(0, EFD_CLOEXEC);
+    uint64_t full = UINT64_MAX - 1;
+    bool is_eventfd;
+
+    g_assert_cmpint(vu_signal_fd_prepare(fd, &is_eventfd), ==, 0);
+    g_assert_cmpint(write(fd, &full, sizeof(full)), ==, sizeof(full));
+    g_assert_cmpint(fcntl(fd, F_SETFL, 0), ==, 0);
+    vu_signal_fd(fd, is_eventfd);
+    close(fd);
+
+    g_assert_cmpint(pipe2(p, O_CLOEXEC), ==, 0);
+    g_assert_cmpint(vu_signal_fd_prepare(p[1], &is_eventfd), ==, 0);
+    fill_and_block(p[1]);
+    vu_signal_fd(p[1], is_eventfd);
+    close(p[0]);
+    close(p[1]);
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), ==, 0);
+    g_assert_cmpint(vu_signal_fd_prepare(sv[1], &is_eventfd), ==, 0);
+    fill_and_block(sv[1]);
+    vu_signal_fd(sv[1], is_eventfd);
+    close(sv[0]);
+    close(sv[1]);
+}
+
+static void test_read_of_what_was_made_blocking_returns(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC);
+    uint64_t count = 3;
+
+    g_assert_cmpint(vu_read_fd_now(fd, &count, sizeof(count)), ==, -1);
+    g_assert_cmpint(errno, ==, EAGAIN);
+    g_assert_cmpint(write(fd, &count, sizeof(count)), ==, sizeof(count));
+    count = 0;
+    g_assert_cmpint(vu_read_fd_now(fd, &count, sizeof(count)), ==, sizeof(count));
+    g_assert_cmpuint(count, ==, 3);
+    close(fd);
+}
+
+static void test_only_eventfds_pipes_and_sockets_signal(void)
+{
+    static const char *const others[] = { "/dev/zero", "/dev/full", "/proc/self/exe", "/" };
+    bool is_eventfd;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
+        int fd = open(others[i], O_RDONLY | O_CLOEXEC);
+
+        g_assert_cmpint(fd, >=, 0);
+        g_assert_cmpint(vu_signal_fd_prepare(fd, &is_eventfd), ==, -EINVAL);
+        close(fd);
+    }
+}
+
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
@@ -274,5 +340,11 @@ int main(int argc, char **argv)
                 test_signal_to_a_dead_pipe_is_survived);
     harness_add("/vu-message/signal_to_a_full_counter_returns",
                 test_signal_to_a_full_counter_returns);
+    harness_add("/vu-message/signal_through_what_was_made_blocking_returns",
+                test_signal_through_what_was_made_blocking_returns);
+    harness_add("/vu-message/read_of_what_was_made_blocking_returns",
+                test_read_of_what_was_made_blocking_returns);
+    harness_add("/vu-message/only_eventfds_pipes_and_sockets_signal",
+                test_only_eventfds_pipes_and_sockets_signal);
     return harness_run();
 }
