@@ -9,12 +9,17 @@
  * latter; one refusal ends it with nothing changed. Then all nodes are drained, told to leave the
  * old context, given the new one and told so, and the drains end. Notifiers (exports have one) run
  * together with the nodes' own callbacks, in the main loop's thread.
+ *
+ * A node in the context of an IOThread object is a user of that object. When a parent leaves, the
+ * nodes go back to the main loop, unless another parent that is no node stays with them or the
+ * monitor has put them where they are.
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
 #include "block/aio-wait.h"
 #include "block/block_int.h"
+#include "block/node.h"
 #include "system/iothread.h"
 #include "trace.h"
 
@@ -99,6 +104,23 @@ static bool move_busy(ContextMove *m)
     return false;
 }
 
+/* No context goes while a node is in it, whoever brought the node there. */
+static void node_set_context(BlockDriverState *bs, AioContext *ctx)
+{
+    IOThread *iothread = iothread_by_aio_context(ctx);
+
+    trace_bdrv_move(bs, bs->node_name, bs->aio_context, ctx);
+    aio_context_ref(ctx);
+    aio_context_unref(bs->aio_context);
+    bs->aio_context = ctx;
+    bs->placed = false;
+    if (iothread) {
+        iothread_get_user(iothread);
+    }
+    g_clear_pointer(&bs->iothread, iothread_put_user);
+    bs->iothread = iothread;
+}
+
 static void move_carry_out(ContextMove *m)
 {
     guint i;
@@ -112,13 +134,7 @@ static void move_carry_out(ContextMove *m)
         bdrv_detach_aio_context(m->nodes->pdata[i]);
     }
     for (i = 0; i < m->nodes->len; i++) {
-        BlockDriverState *bs = m->nodes->pdata[i];
-
-        trace_bdrv_move(bs, bs->node_name, bs->aio_context, m->ctx);
-        aio_context_ref(m->ctx);
-        aio_context_unref(bs->aio_context);
-        bs->aio_context = m->ctx;
-        g_clear_pointer(&bs->iothread, iothread_put_user);
+        node_set_context(m->nodes->pdata[i], m->ctx);
     }
     for (i = 0; i < m->root_edges->len; i++) {
         BdrvChild *c = m->root_edges->pdata[i];
@@ -133,26 +149,53 @@ static void move_carry_out(ContextMove *m)
     }
 }
 
+/* Whether nobody is left who wants these nodes where they are. */
+static bool move_leaves_nobody(ContextMove *m)
+{
+    for (guint i = 0; i < m->nodes->len; i++) {
+        BlockDriverState *bs = m->nodes->pdata[i];
+
+        if (bs->placed) {
+            return false;
+        }
+    }
+    return m->root_edges->len == 0;
+}
+
+static int move_try(BlockDriverState *bs, ContextMove *m, bool (*wanted)(ContextMove *m),
+                    Error **errp)
+{
+    int ret = 0;
+
+    GLOBAL_STATE_CODE();
+    if (bs->aio_context == m->ctx) {
+        return 0;
+    }
+    m->nodes = g_ptr_array_new();
+    m->root_edges = g_ptr_array_new();
+    if (!move_collect(m, bs, errp)) {
+        ret = -EPERM;
+    } else if (!wanted || wanted(m)) {
+        move_carry_out(m);
+    }
+    g_ptr_array_free(m->nodes, true);
+    g_ptr_array_free(m->root_edges, true);
+    return ret;
+}
+
 int bdrv_try_change_aio_context(BlockDriverState *bs, AioContext *ctx, BdrvChild *ignore_child,
                                 Error **errp)
 {
     ContextMove move = { .ctx = ctx, .ignore = ignore_child };
-    int ret = 0;
 
-    GLOBAL_STATE_CODE();
-    if (bs->aio_context == ctx) {
-        return 0;
-    }
-    move.nodes = g_ptr_array_new();
-    move.root_edges = g_ptr_array_new();
-    if (move_collect(&move, bs, errp)) {
-        move_carry_out(&move);
-    } else {
-        ret = -EPERM;
-    }
-    g_ptr_array_free(move.nodes, true);
-    g_ptr_array_free(move.root_edges, true);
-    return ret;
+    return move_try(bs, &move, NULL, errp);
+}
+
+void bdrv_come_home(BlockDriverState *bs)
+{
+    ContextMove move = { .ctx = qemu_get_aio_context() };
+
+    move_try(bs, &move, move_leaves_nobody, NULL);
 }
 
 AioContext *bdrv_get_aio_context(BlockDriverState *bs)

@@ -238,6 +238,16 @@ void bdrv_unref(BlockDriverState *bs)
     }
 }
 
+/* A node that is being opened has no requests yet, so it follows its child rather than disturb it.
+ */
+static bool parent_follows(BdrvChild *c)
+{
+    BlockDriverState *parent = c->klass->parent_is_bds ? c->opaque : NULL;
+
+    return parent && !parent->opened &&
+           bdrv_try_change_aio_context(parent, c->bs->aio_context, NULL, NULL) == 0;
+}
+
 /* Either the child goes to the parent's AioContext or the parent to the child's. */
 static int join_aio_contexts(BdrvChild *c, Error **errp)
 {
@@ -245,7 +255,7 @@ static int join_aio_contexts(BdrvChild *c, Error **errp)
     Error *local_err = NULL;
     int ret;
 
-    if (c->bs->aio_context == parent_ctx) {
+    if (c->bs->aio_context == parent_ctx || parent_follows(c)) {
         return 0;
     }
     ret = bdrv_try_change_aio_context(c->bs, parent_ctx, NULL, &local_err);
@@ -288,13 +298,6 @@ static void unlink_child(BdrvChild *c)
     QLIST_REMOVE(c, next_parent);
 }
 
-/* The parent that wanted the node in another AioContext may be gone, and its IOThread may follow.
- */
-static void come_home(BlockDriverState *bs)
-{
-    bdrv_try_change_aio_context(bs, qemu_get_aio_context(), NULL, NULL);
-}
-
 static BdrvChild *attach_child(BdrvChild *c, Error **errp)
 {
     BlockDriverState *bs = c->bs;
@@ -308,9 +311,7 @@ static BdrvChild *attach_child(BdrvChild *c, Error **errp)
     if (bdrv_refresh_perms(bs, errp) < 0) {
         unlink_child(c);
         free_child(c);
-        if (!bs->iothread) {
-            come_home(bs);
-        }
+        bdrv_come_home(bs);
         bdrv_unref(bs);
         return NULL;
     }
@@ -326,7 +327,7 @@ static void detach_child(BdrvChild *c)
     /* Less is done and more is allowed than before, which nobody refuses. */
     bdrv_refresh_perms(bs, NULL);
     bdrv_drained_end(bs);
-    come_home(bs);
+    bdrv_come_home(bs);
     free_child(c);
     bdrv_unref(bs);
 }

@@ -12,6 +12,8 @@
 BlockDriverState *bdrv_new_node(BlockDriver *drv, const char *node_name, Error **errp);
 /* Removes a node that is closed or was never opened, children included. */
 void bdrv_free_node(BlockDriverState *bs);
+/* Moves @bs to the main loop's context unless somebody wants it where it is. */
+void bdrv_come_home(BlockDriverState *bs);
 /* Stores in @c what @bs needs of it when its own parents have @parents. */
 void bdrv_child_needs(BlockDriverState *bs, BdrvChild *c, BdrvPerms parents);
 

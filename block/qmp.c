@@ -90,8 +90,7 @@ void qmp_x_blockdev_set_iothread(const char *node_name, StrOrNull *iothread, boo
         }
         ctx = iothread_get_aio_context(object);
     }
-    if (bdrv_try_change_aio_context(bs, ctx, NULL, errp) == 0 && object && !bs->iothread) {
-        iothread_get_user(object);
-        bs->iothread = object;
+    if (bdrv_try_change_aio_context(bs, ctx, NULL, errp) == 0) {
+        bs->placed = object != NULL;
     }
 }

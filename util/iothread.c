@@ -313,6 +313,32 @@ IOThread *iothread_by_id(const char *id)
     return obj ? (IOThread *)object_dynamic_cast(obj, TYPE_IOTHREAD) : NULL;
 }
 
+typedef struct {
+    AioContext *ctx;
+    IOThread *found;
+} IOThreadSearch;
+
+static int iothread_has_context(Object *obj, void *opaque)
+{
+    IOThread *iothread = (IOThread *)object_dynamic_cast(obj, TYPE_IOTHREAD);
+    IOThreadSearch *search = opaque;
+
+    if (iothread && iothread->ctx == search->ctx) {
+        search->found = iothread;
+        return 1;
+    }
+    return 0;
+}
+
+IOThread *iothread_by_aio_context(AioContext *ctx)
+{
+    IOThreadSearch search = { .ctx = ctx };
+
+    GLOBAL_STATE_CODE();
+    object_child_foreach(object_get_objects_root(), iothread_has_context, &search);
+    return search.found;
+}
+
 IOThread *iothread_create(const char *id, Error **errp)
 {
     Object *obj = object_new_with_props(TYPE_IOTHREAD, object_get_internal_root(), id, errp, NULL);

@@ -211,8 +211,10 @@ struct BlockDriverState {
     /* Main loop's thread. */
     unsigned int refcnt;
     bool monitor_owned;
-    /* The object that x-blockdev-set-iothread put the node into; a user of it. */
+    /* The object whose context the node is in, if there is one: the node is a user of it. */
     IOThread *iothread;
+    /* x-blockdev-set-iothread wants the node where it is, with parents or without. */
+    bool placed;
     /* bdrv_open has succeeded: others can find the node. */
     bool opened;
     /* The last reference is gone: nobody can find it any more. */

@@ -40,6 +40,9 @@ char *iothread_get_id(IOThread *iothread);
 /** iothread_by_id: the object /objects/@id if it is an IOThread, else NULL.  Main loop. */
 IOThread *iothread_by_id(const char *id);
 
+/** iothread_by_aio_context: the object in /objects whose context is @ctx, or NULL.  Main loop. */
+IOThread *iothread_by_aio_context(AioContext *ctx);
+
 /** iothread_get_aio_context: lives as long as @iothread.  Any thread. */
 AioContext *iothread_get_aio_context(IOThread *iothread);
 

@@ -76,6 +76,23 @@ class Moving(ProtoCase):
         self.hang_up()
         self.move('disk', None)
 
+    def export_own(self, name, **options):
+        """Exports the node 'own'."""
+        address = {'type': 'unix', 'path': self.daemon.path(name)}
+        self.daemon.qmp.command('block-export-add', type='vhost-user-blk', id=name,
+                                node_name='own', addr=address, **options)
+
+    def test_an_iothread_stays_while_a_second_export_runs_in_it(self):
+        qmp = self.daemon.qmp
+        qmp.command('blockdev-add', driver='null-co', node_name='own', size=MIB)
+        self.export_own('first', iothread='io0')
+        self.export_own('second', fixed_iothread=True)
+        qmp.command('block-export-del', id='first')
+        with self.assertRaisesRegex(Exception, 'in use'):
+            qmp.command('object-del', id='io0')
+        qmp.command('block-export-del', id='second')
+        qmp.command('blockdev-del', node_name='own')
+
 
 if __name__ == '__main__':
     unittest.main()

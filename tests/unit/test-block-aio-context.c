@@ -141,16 +141,22 @@ static void set_iothread_fails(const char *node, const char *iothread, const cha
     error_free(err);
 }
 
+static Object *new_iothread_object(const char *id)
+{
+    Object *t = object_new(TYPE_IOTHREAD);
+
+    object_property_add_child(object_get_objects_root(), id, t);
+    object_unref(t);
+    g_assert_true(user_creatable_complete(USER_CREATABLE(t), &error_abort));
+    return t;
+}
+
 static void test_monitor_moves_nodes(void)
 {
-    Object *root = object_get_objects_root();
-    Object *t = object_new(TYPE_IOTHREAD);
+    Object *t = new_iothread_object("io0");
     BlockDriverState *bs = open_node("{'driver': 'null-co', 'node-name': 'n'}");
     BlockBackend *blk;
 
-    object_property_add_child(root, "io0", t);
-    object_unref(t);
-    g_assert_true(user_creatable_complete(USER_CREATABLE(t), &error_abort));
     set_iothread_fails("nosuch", NULL, "Failed to find node with node-name='nosuch'");
     set_iothread_fails("n", "nosuch", "Cannot find iothread nosuch");
     set_iothread("n", "io0", false, &error_abort);
@@ -168,6 +174,51 @@ static void test_monitor_moves_nodes(void)
     set_iothread("n", "io0", true, &error_abort);
     g_assert_true(blk_get_aio_context(blk) == iothread_get_aio_context(IOTHREAD(t)));
     blk_unref(blk);
+    bdrv_unref(bs);
+    g_assert_true(user_creatable_can_be_deleted(USER_CREATABLE(t)));
+    object_unparent(t);
+}
+
+/* What exports do: the first one brings the node into the thread, another one finds it there. */
+static void test_nodes_stay_with_their_users(void)
+{
+    Object *t = new_iothread_object("io0");
+    AioContext *ctx = iothread_get_aio_context(IOTHREAD(t));
+    BlockDriverState *bs = open_node("{'driver': 'null-co', 'node-name': 'n'}");
+    BlockDriverState *above;
+    BlockBackend *first, *second;
+
+    g_assert_cmpint(bdrv_try_change_aio_context(bs, ctx, NULL, &error_abort), ==, 0);
+    first = blk_new_with_bs(bs, 0, BLK_PERM_ALL, &error_abort);
+    blk_set_allow_aio_context_change(first, true);
+    qmp_block_resize(NULL, "n", 1 << 20, &error_abort);
+    g_assert_true(bdrv_get_aio_context(bs) == ctx);
+
+    above = open_node("{'driver': 'raw', 'node-name': 'above', 'file': 'n'}");
+    g_assert_true(bdrv_get_aio_context(bs) == ctx);
+    bdrv_unref(above);
+    g_assert_true(bdrv_get_aio_context(bs) == ctx);
+
+    second = blk_new_with_bs(bs, 0, BLK_PERM_ALL, &error_abort);
+    blk_unref(first);
+    g_assert_true(blk_get_aio_context(second) == ctx);
+    g_assert_false(user_creatable_can_be_deleted(USER_CREATABLE(t)));
+    blk_set_allow_aio_context_change(second, true);
+    blk_unref(second);
+    g_assert_true(bdrv_get_aio_context(bs) == qemu_get_aio_context());
+    g_assert_true(user_creatable_can_be_deleted(USER_CREATABLE(t)));
+    bdrv_unref(bs);
+    object_unparent(t);
+}
+
+static void test_placed_nodes_stay_without_parents(void)
+{
+    Object *t = new_iothread_object("io0");
+    BlockDriverState *bs = open_node("{'driver': 'null-co', 'node-name': 'n'}");
+
+    set_iothread("n", "io0", false, &error_abort);
+    qmp_block_resize(NULL, "n", 1 << 20, &error_abort);
+    g_assert_true(bdrv_get_aio_context(bs) == iothread_get_aio_context(IOTHREAD(t)));
     bdrv_unref(bs);
     g_assert_true(user_creatable_can_be_deleted(USER_CREATABLE(t)));
     object_unparent(t);
@@ -235,6 +286,9 @@ int main(int argc, char **argv)
     harness_add("/aio-context/user_that_may_moves_to_a_node_that_must_not",
                 test_user_that_may_moves_to_a_node_that_must_not);
     harness_add("/aio-context/monitor_moves_nodes", test_monitor_moves_nodes);
+    harness_add("/aio-context/nodes_stay_where_other_users_are", test_nodes_stay_with_their_users);
+    harness_add("/aio-context/placed_nodes_stay_without_parents",
+                test_placed_nodes_stay_without_parents);
     harness_add_data("/aio-context/moves_under_load_lose_nothing/io_uring", "",
                      test_moves_under_load_lose_nothing);
     harness_add_data("/aio-context/moves_under_load_lose_nothing/threads", ", 'aio': 'threads'",
