@@ -12,7 +12,7 @@ from .qmp import Qmp
 from .waiting import until
 
 QEMU = '/usr/bin/qemu-system-x86_64'
-KERNEL_LINE = ('console=ttyS0 guest_control=vport* rdinit=/init quiet panic=-1 no_timer_check '
+KERNEL_LINE = ('console=ttyS0 guest_control=vport* rdinit=/init panic=-1 no_timer_check '
                'tsc=reliable nokaslr mitigations=off')
 
 
