@@ -4,8 +4,8 @@
  *
  * Theory of operation: the command line is taken apart first; --help, --version, --daemonize and
  * --pidfile are looked at before anything exists, so that fork() happens in a process without
- * threads. Then the layers are initialised, the other options are carried out in order, the pid
- * file is written and a waiting parent let go. The main loop runs until a signal or the command
+ * threads. Then the layers are initialised, the other options are carried out in order, the trace
+ * and pid files are written and a waiting parent let go. The main loop runs until a signal or the command
  * quit ends it. The end is the same after a failure: exports, nodes, monitors, character
  * devices and objects go, in this order, and nothing stays behind.
  */
@@ -74,8 +74,8 @@ static void cleanup(void)
 /* Everything that the command line asks for exists and works when this returns true. */
 static bool start(const StartupOptions *startup, Error **errp)
 {
-    return (!startup->pidfile || pidfile_create(startup->pidfile, errp)) && daemonize_ready(errp) &&
-           trace_init_file(errp);
+    return trace_init_file(errp) && (!startup->pidfile || pidfile_create(startup->pidfile, errp)) &&
+           daemonize_ready(errp);
 }
 
 static int run(GArray *parsed, char **argv, const StartupOptions *startup)

@@ -359,6 +359,16 @@ class Background(CommandLine):
         self.assertEqual(result.returncode, 1)
         self.assertEqual(os.listdir(self.folder), [])
 
+    def test_a_trace_file_that_cannot_be_made_fails_the_parent(self):
+        result = self.run_program('--daemonize', '--pidfile', 'pid', '--trace', 'file=none/trace')
+        self.assertIn('none/trace', result.stderr)
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_a_trace_file_lies_where_the_caller_is(self):
+        self.background('--trace', 'bdrv_close,file=trace')
+        self.assertIn('trace', os.listdir(self.folder))
+
     def test_iothreads_and_files_work_in_the_background(self):
         with open(self.path('image'), 'wb') as file:
             file.truncate(1 << 20)
