@@ -176,26 +176,12 @@ static BlockDriverState *blk_exp_lookup_node(const BlockExportOptions *export, E
     return bs;
 }
 
-BlockExport *blk_exp_add(BlockExportOptions *export, Error **errp)
+static BlockExport *blk_exp_new(BlockExportOptions *export, const BlockExportDriver *drv,
+                                BlockDriverState *bs, GPtrArray *threads, Error **errp)
 {
-    g_autoptr(GPtrArray) threads = NULL;
-    const BlockExportDriver *drv;
-    BlockDriverState *bs;
-    BlockBackend *blk;
+    BlockBackend *blk = blk_exp_new_backend(bs, export, errp);
     BlockExport *exp;
 
-    if (!blk_exp_check(export, &drv, errp)) {
-        return NULL;
-    }
-    bs = blk_exp_lookup_node(export, errp);
-    if (!bs) {
-        return NULL;
-    }
-    threads = blk_exp_take_iothreads(export, drv, errp);
-    if (!threads || !blk_exp_move_node(bs, export, threads, errp)) {
-        return NULL;
-    }
-    blk = blk_exp_new_backend(bs, export, errp);
     if (!blk) {
         return NULL;
     }
@@ -217,6 +203,34 @@ BlockExport *blk_exp_add(BlockExportOptions *export, Error **errp)
         return NULL;
     }
     QLIST_INSERT_HEAD(&block_exports, exp, next);
+    return exp;
+}
+
+BlockExport *blk_exp_add(BlockExportOptions *export, Error **errp)
+{
+    g_autoptr(GPtrArray) threads = NULL;
+    const BlockExportDriver *drv;
+    AioContext *old_ctx;
+    BlockDriverState *bs;
+    BlockExport *exp;
+
+    if (!blk_exp_check(export, &drv, errp)) {
+        return NULL;
+    }
+    bs = blk_exp_lookup_node(export, errp);
+    if (!bs) {
+        return NULL;
+    }
+    old_ctx = bdrv_get_aio_context(bs);
+    threads = blk_exp_take_iothreads(export, drv, errp);
+    if (!threads || !blk_exp_move_node(bs, export, threads, errp)) {
+        return NULL;
+    }
+    exp = blk_exp_new(export, drv, bs, threads, errp);
+    if (!exp) {
+        /* Those who use the node already go on where they were. */
+        bdrv_try_change_aio_context(bs, old_ctx, NULL, NULL);
+    }
     return exp;
 }
 

@@ -93,6 +93,17 @@ class Moving(ProtoCase):
         qmp.command('block-export-del', id='second')
         qmp.command('blockdev-del', node_name='own')
 
+    def test_a_refused_export_leaves_others_where_they_were(self):
+        qmp = self.daemon.qmp
+        qmp.command('object-add', qom_type='iothread', id='io2')
+        qmp.command('blockdev-add', driver='null-co', node_name='own', size=MIB)
+        self.export_own('first')
+        with self.assertRaisesRegex(Exception, 'num-queues'):
+            self.export_own('second', iothread='io2', num_queues=0)
+        qmp.command('object-del', id='io2')
+        qmp.command('block-export-del', id='first')
+        qmp.command('blockdev-del', node_name='own')
+
 
 if __name__ == '__main__':
     unittest.main()
