@@ -12,6 +12,7 @@ from support.daemon import Daemon
 from support.disk_checks import DiskChecks
 from support.guest_qemu import QemuGuest
 from support.image import MIB, Image, pattern
+from support.waiting import until
 
 
 class OneDisk(DiskChecks):
@@ -85,6 +86,19 @@ class Life:
             self.guest.qmp.command('cont')
         self.guest.run('sleep 0.1')
         self.stop_stress()
+
+    def test_daemon_rests_while_the_guest_does(self):
+        self.guest.run('sync')
+        until(self.half_a_second_of_nothing, 'the daemon rests')
+        wakeups = self.daemon.thread_wakeups()
+        self.guest.run('sleep 2')
+        self.assertLessEqual(self.daemon.thread_wakeups() - wakeups, 1)
+
+    def half_a_second_of_nothing(self):
+        """True if the daemon did not wake up for so long."""
+        wakeups = self.daemon.thread_wakeups()
+        self.guest.run('sleep 0.5')
+        return self.daemon.thread_wakeups() == wakeups
 
     def test_machine_is_reset(self):
         self.guest.run(f'blkio write /dev/vda 0 {MIB} 41 && blkio flush /dev/vda')
