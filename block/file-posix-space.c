@@ -33,21 +33,27 @@ static int translate(int err)
     return -err;
 }
 
-static int do_fallocate(RawSpaceOp *op, int mode, bool *unknown)
+/* As translate(), and remembers in *@unknown what will never be known. */
+static int refused(int err, bool *unknown)
 {
-    int ret;
+    int ret = translate(err);
 
-    if (qatomic_read(unknown)) {
-        return -ENOTSUP;
-    }
-    ret = RETRY_ON_EINTR(fallocate(op->s->fd, mode, op->offset, op->bytes));
-    if (ret < 0) {
-        ret = translate(errno);
-    }
-    if (ret == -ENOTSUP) {
+    /* EINVAL may be about this range only: devices want whole blocks. */
+    if (ret == -ENOTSUP && err != EINVAL) {
         qatomic_set(unknown, true);
     }
     return ret;
+}
+
+static int do_fallocate(RawSpaceOp *op, int mode, bool *unknown)
+{
+    if (qatomic_read(unknown)) {
+        return -ENOTSUP;
+    }
+    if (RETRY_ON_EINTR(fallocate(op->s->fd, mode, op->offset, op->bytes)) < 0) {
+        return refused(errno, unknown);
+    }
+    return 0;
 }
 
 static int punch_hole(RawSpaceOp *op)
@@ -55,11 +61,17 @@ static int punch_hole(RawSpaceOp *op)
     return do_fallocate(op, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, &op->s->no_punch_hole);
 }
 
-static int device_ioctl(RawSpaceOp *op, unsigned long request)
+static int device_ioctl(RawSpaceOp *op, unsigned long request, bool *unknown)
 {
     uint64_t range[2] = { op->offset, op->bytes };
 
-    return RETRY_ON_EINTR(ioctl(op->s->fd, request, range)) < 0 ? translate(errno) : 0;
+    if (qatomic_read(unknown)) {
+        return -ENOTSUP;
+    }
+    if (RETRY_ON_EINTR(ioctl(op->s->fd, request, range)) < 0) {
+        return refused(errno, unknown);
+    }
+    return 0;
 }
 
 static int zero_device(RawSpaceOp *op)
@@ -73,11 +85,8 @@ static int zero_device(RawSpaceOp *op)
     if (ret == -ENOTSUP) {
         ret = do_fallocate(op, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, &op->s->no_zero_range);
     }
-    if (ret == -ENOTSUP && !qatomic_read(&op->s->no_blkzeroout)) {
-        ret = device_ioctl(op, BLKZEROOUT);
-        if (ret == -ENOTSUP) {
-            qatomic_set(&op->s->no_blkzeroout, true);
-        }
+    if (ret == -ENOTSUP) {
+        ret = device_ioctl(op, BLKZEROOUT, &op->s->no_blkzeroout);
     }
     return ret;
 }
@@ -135,7 +144,7 @@ static int discard_thread(void *opaque)
 {
     RawSpaceOp *op = opaque;
 
-    return op->s->is_device ? device_ioctl(op, BLKDISCARD) : punch_hole(op);
+    return op->s->is_device ? device_ioctl(op, BLKDISCARD, &op->s->no_blkdiscard) : punch_hole(op);
 }
 
 int coroutine_fn raw_co_pdiscard(BlockDriverState *bs, int64_t offset, int64_t bytes)

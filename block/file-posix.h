@@ -25,6 +25,7 @@ typedef struct BDRVRawState {
     bool no_zero_range;
     bool no_punch_hole;
     bool no_blkzeroout;
+    bool no_blkdiscard;
 
     /* Main loop's thread. */
     bool use_lock;

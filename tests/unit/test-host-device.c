@@ -85,6 +85,30 @@ static void test_requests_reach_the_device(const void *data)
     loop_close(&l);
 }
 
+/* Devices refuse holes that are not made of whole blocks. */
+static void test_one_unaligned_hole_spoils_no_later_one(void)
+{
+    g_autofree uint8_t *buf = g_malloc(MIB);
+    BlockBackend *blk;
+    struct stat st;
+    Loop l;
+
+    if (!loop_open(&l, 4 * MIB)) {
+        return;
+    }
+    blk = device_backend(&l, "");
+    fill_pattern(buf, MIB, 0, 3);
+    g_assert_cmpint(blk_pwrite(blk, 0, MIB, buf, 0), ==, 0);
+    g_assert_cmpint(blk_flush(blk), ==, 0);
+    g_assert_cmpint(blk_pwrite_zeroes(blk, 100, 100, BDRV_REQ_MAY_UNMAP), ==, 0);
+    g_assert_cmpint(blk_pwrite_zeroes(blk, 0, MIB, BDRV_REQ_MAY_UNMAP), ==, 0);
+    g_assert_cmpint(blk_flush(blk), ==, 0);
+    g_assert_cmpint(stat(l.file, &st), ==, 0);
+    g_assert_cmpint(st.st_blocks, <, MIB / 512 / 2);
+    blk_unref(blk);
+    loop_close(&l);
+}
+
 static void test_length_is_the_devices(void)
 {
     BlockDriverState *bs;
@@ -117,6 +141,8 @@ int main(int argc, char **argv)
                      test_requests_reach_the_device);
     harness_add_data("/host-device/requests_reach_the_device/direct", ", 'cache': {'direct': true}",
                      test_requests_reach_the_device);
+    harness_add("/host-device/one_unaligned_hole_spoils_no_later_one",
+                test_one_unaligned_hole_spoils_no_later_one);
     harness_add("/host-device/length_is_the_devices", test_length_is_the_devices);
     return harness_run();
 }
