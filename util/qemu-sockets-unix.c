@@ -292,40 +292,50 @@ static bool narrow_access(int fd, const FileAccess *want, Error **errp)
     return true;
 }
 
-/* After bind(): exactly what is wanted. @pathfd is the file, opened with O_PATH. */
-static bool set_access(int pathfd, const char *path, const FileAccess *want, Error **errp)
+/* After bind(): exactly what is wanted of the file at @path, which @st describes. */
+static bool set_access(const char *path, const struct stat *st, const FileAccess *want,
+                       Error **errp)
 {
-    g_autofree char *magic = g_strdup_printf("/proc/self/fd/%d", pathfd);
+    g_autofree char *magic = NULL;
+    struct stat opened;
+    bool ok = false;
+    int fd;
 
     if (!want->set) {
         return true;
     }
-    if (want->group != (gid_t)-1 &&
-        fchownat(pathfd, "", (uid_t)-1, want->group, AT_EMPTY_PATH) < 0) {
+    fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    magic = g_strdup_printf("/proc/self/fd/%d", fd);
+    if (fd < 0 || fstat(fd, &opened) < 0) {
+        error_setg_errno(errp, errno, "Failed to open socket '%s'", path);
+    } else if (opened.st_dev != st->st_dev || opened.st_ino != st->st_ino) {
+        error_setg(errp, "Socket '%s' was replaced by somebody else", path);
+    } else if (want->group != (gid_t)-1 &&
+               fchownat(fd, "", (uid_t)-1, want->group, AT_EMPTY_PATH) < 0) {
         error_setg_errno(errp, errno, "Failed to set the group of socket '%s'", path);
-        return false;
-    }
-    if (chmod(magic, want->mode) < 0) {
+    } else if (chmod(magic, want->mode) < 0) {
         error_setg_errno(errp, errno, "Failed to set the mode of socket '%s'", path);
-        return false;
+    } else {
+        ok = true;
     }
-    return true;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return ok;
 }
 
-/* Remember the file that @fd was bound to, and give it its access. */
+/*
+ * Remember the file that @fd was bound to, and give it its access. Remembering takes no descriptor:
+ * when there are none left, the file can still be removed.
+ */
 static bool adopt_file(int fd, const char *path, const FileAccess *want, Error **errp)
 {
-    int pathfd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     g_autofree gint64 *key = g_new(gint64, 1);
     MadeFile *made;
     struct stat st;
-    bool ok;
 
-    if (pathfd < 0 || fstat(pathfd, &st) < 0 || !S_ISSOCK(st.st_mode) || !socket_inode(fd, key)) {
+    if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode) || !socket_inode(fd, key)) {
         error_setg(errp, "Socket '%s' was removed by somebody else", path);
-        if (pathfd >= 0) {
-            close(pathfd);
-        }
         return false;
     }
     made = g_new(MadeFile, 1);
@@ -336,9 +346,7 @@ static bool adopt_file(int fd, const char *path, const FileAccess *want, Error *
     WITH_QEMU_LOCK_GUARD (&made_files_lock) {
         g_hash_table_replace(made_files, g_steal_pointer(&key), made);
     }
-    ok = set_access(pathfd, path, want, errp);
-    close(pathfd);
-    return ok;
+    return set_access(path, &st, want, errp);
 }
 
 int unix_listen_saddr(UnixSocketAddress *saddr, int num, Error **errp)

@@ -7,6 +7,7 @@
 #include "qemu/thread.h"
 
 #include <sys/file.h>
+#include <sys/resource.h>
 
 static int bound_unix_socket(const char *path, int type)
 {
@@ -275,6 +276,43 @@ static void test_unix_locked_directory(void)
     close(lock);
 }
 
+/* As many descriptors as are open now, and @more. Returns the old limit. */
+static struct rlimit limit_descriptors(int more)
+{
+    int probe = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    struct rlimit old, few;
+
+    g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &old), ==, 0);
+    few = old;
+    few.rlim_cur = probe + more;
+    close(probe);
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &few), ==, 0);
+    return old;
+}
+
+static void test_unix_last_descriptor(void)
+{
+    g_autofree char *path = harness_tmpfile("s");
+    SocketAddress addr = unix_address(path);
+    struct rlimit old = limit_descriptors(1);
+    Error *err = NULL;
+    int fd = socket_listen(&addr, 1, NULL), refused;
+
+    addr.u.q_unix.mode = (char *)"0600";
+    if (fd >= 0) {
+        socket_listen_cleanup(fd, NULL);
+        close(fd);
+    }
+    refused = socket_listen(&addr, 1, &err);
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &old), ==, 0);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(refused, ==, -1);
+    g_assert_nonnull(strstr(error_get_pretty(err), strerror(EMFILE)));
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    error_free(err);
+}
+
 static mode_t mode_of(const char *path)
 {
     struct stat st;
@@ -438,6 +476,7 @@ int main(int argc, char **argv)
     harness_add("/sockets/unix/mode_is_exact_whatever_the_umask", test_unix_mode);
     harness_add("/sockets/unix/group_is_set_and_checked", test_unix_group);
     harness_add("/sockets/unix/file_is_never_more_open_than_its_mode", test_unix_mode_window);
+    harness_add("/sockets/unix/last_descriptor_leaves_no_file_behind", test_unix_last_descriptor);
     harness_add("/sockets/unix/abstract_names_are_tight_or_padded", test_unix_abstract);
     harness_add("/sockets/unix/missing_listener_is_named", test_unix_no_listener);
     return harness_run();
