@@ -5,8 +5,8 @@
  * Theory of operation: the command line is taken apart first; --help, --version, --daemonize and
  * --pidfile are looked at before anything exists, so that fork() happens in a process without
  * threads. Then the layers are initialised, the other options are carried out in order, the trace
- * and pid files are written and a waiting parent let go. The main loop runs until a signal or the command
- * quit ends it. The end is the same after a failure: exports, nodes, monitors, character
+ * and pid files are written and a waiting parent let go. The main loop runs until a signal or the
+ * command quit ends it. The end is the same after a failure: exports, nodes, monitors, character
  * devices and objects go, in this order, and nothing stays behind.
  */
 #include "qemu/osdep.h"
