@@ -268,8 +268,9 @@ class Hotplug(FormCase):
                     f'socket,id=m,path={self.path("qmp")},server=on,wait=off', '--monitor',
                     'chardev=m', '--blockdev', 'null-co,node-name=a,size=1048576,read-zeroes=on',
                     '--export', 'vhost-user-blk,id=a,node-name=a,addr.type=unix,'
-                    f'addr.path={self.path("a")}'], stdin=subprocess.DEVNULL)
-        until(lambda: os.path.exists(self.path('a')), 'the export listens')
+                    f'addr.path={self.path("a")}', '--pidfile', self.path('pid')],
+                   stdin=subprocess.DEVNULL)
+        until(lambda: os.path.exists(self.path('pid')), 'the export listens')
         first = BlkDriver(self.path('a'))
         self.addCleanup(first.close)
         qmp = Qmp(self.path('qmp'))
