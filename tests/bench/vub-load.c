@@ -2,8 +2,9 @@
 /*
  * A load on a vhost-user-blk socket: a small front-end and driver in one.
  *
- * usage: vub-load SOCKET read|write DEPTH SECONDS [BLOCK-BYTES]
+ * usage: vub-load SOCKET read|write DEPTH SECONDS [BLOCK-BYTES [REQUESTS]]
  *
+ * Ends after SECONDS, or after about REQUESTS if that is sooner (to count instructions).
  * Sets up one split ring with EVENT_IDX, keeps DEPTH random requests in flight,
  * sleeps on the call descriptor when nothing has completed, and prints one line
  * of JSON: requests, seconds, iops, kicks, sleeps.
@@ -306,7 +307,25 @@ static void sleep_until_used(Load *load)
     }
 }
 
-static void run(Load *load, double seconds)
+/* Take the completions there are, at least one; submit each slot anew if @again. */
+static void reap(Load *load, bool again)
+{
+    sleep_until_used(load);
+    for (uint16_t used = used_now(load); load->used_idx != used; load->used_idx++) {
+        int slot = load->ring.used->ring[load->used_idx % RING_SIZE].id / DESCS_PER_REQUEST;
+
+        if (load->slots[slot].status != VIRTIO_BLK_S_OK) {
+            fprintf(stderr, "vub-load: status %d\n", load->slots[slot].status);
+            exit(1);
+        }
+        load->done++;
+        if (again) {
+            submit(load, slot);
+        }
+    }
+}
+
+static void run(Load *load, double seconds, uint64_t requests)
 {
     double end = now() + seconds;
     uint16_t old = load->avail_idx;
@@ -316,20 +335,18 @@ static void run(Load *load, double seconds)
         submit(load, slot);
     }
     publish(load, old);
-    while (now() < end) {
-        sleep_until_used(load);
+    while (load->done < requests && now() < end) {
         old = load->avail_idx;
-        for (uint16_t used = used_now(load); load->used_idx != used; load->used_idx++) {
-            int slot = load->ring.used->ring[load->used_idx % RING_SIZE].id / DESCS_PER_REQUEST;
-
-            if (load->slots[slot].status != VIRTIO_BLK_S_OK) {
-                fprintf(stderr, "vub-load: status %d\n", load->slots[slot].status);
-                exit(1);
-            }
-            load->done++;
-            submit(load, slot);
-        }
+        reap(load, true);
         publish(load, old);
+    }
+}
+
+/* Some back-ends do not survive a client that leaves with requests in flight. */
+static void finish(Load *load)
+{
+    while (load->used_idx != load->avail_idx) {
+        reap(load, false);
     }
 }
 
@@ -339,7 +356,8 @@ int main(int argc, char **argv)
     double start, seconds;
 
     if (argc < 5) {
-        fprintf(stderr, "usage: vub-load SOCKET read|write DEPTH SECONDS [BLOCK-BYTES]\n");
+        fprintf(stderr, "usage: vub-load SOCKET read|write DEPTH SECONDS "
+                        "[BLOCK-BYTES [REQUESTS]]\n");
         return 2;
     }
     load.type = strcmp(argv[2], "write") ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT;
@@ -357,7 +375,8 @@ int main(int argc, char **argv)
     share_memory(&load);
     start_ring(&load);
     start = now();
-    run(&load, seconds);
+    run(&load, seconds, argc > 6 ? strtoull(argv[6], NULL, 10) : UINT64_MAX);
+    finish(&load);
     seconds = now() - start;
     printf("{\"requests\": %llu, \"seconds\": %.3f, \"iops\": %.0f, \"kicks\": %llu, "
            "\"sleeps\": %llu}\n",
