@@ -48,28 +48,29 @@ class QemuGuest(Guest):
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stderr,
                                             stderr=subprocess.STDOUT, start_new_session=True)
         try:
-            until(lambda: self._listens(monitor), 'QEMU listens')
-            stream, self.qmp = self._connect(control, monitor)
+            stream = self._connect(connect, control)
+            self.qmp = self._connect(Qmp, monitor)
             self.attach_shell(stream)
         except BaseException:
             self.close()
             raise
 
-    def _connect(self, control, monitor):
-        try:
-            return connect(control), Qmp(monitor)
-        except (OSError, EOFError) as error:    # its sockets are up before its devices
-            raise AssertionError(f'QEMU ended at its start:\n{self.stderr()}') from error
+    def _connect(self, make, path):
+        """What @make gives for @path, once QEMU listens there."""
+        def attempt():
+            if self.process.poll() is not None:
+                raise AssertionError(f'QEMU ended at its start:\n{self.stderr()}')
+            try:
+                return make(path)
+            except (FileNotFoundError, ConnectionError, EOFError):
+                return None         # not yet, or no more: its sockets are up before its devices
+
+        return until(attempt, f'QEMU listens on {path}')
 
     def stderr(self):
         """What QEMU itself said."""
         with open(self._stderr, encoding='utf-8', errors='replace') as file:
             return file.read()
-
-    def _listens(self, path):
-        if self.process.poll() is not None:
-            raise AssertionError(f'QEMU ended at its start:\n{self.stderr()}')
-        return os.path.exists(path)
 
     def plug(self, name, path, options=''):
         """Adds a disk on the vhost-user socket @path to the running guest."""
