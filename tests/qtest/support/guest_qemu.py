@@ -26,8 +26,10 @@ class QemuGuest(Guest):
         self.console_path = os.path.join(self._folder, 'console')
         self.qmp = None
         control, monitor = (os.path.join(self._folder, name) for name in ('control', 'qmp'))
+        # One thread for all CPUs: with one each, a kernel of several CPUs now and then hangs in
+        # its own start-up, before it has seen any disk.
         command = [
-            QEMU, '-M', machine, '-accel', 'tcg', '-cpu', 'max', '-smp', str(smp), '-m', memory,
+            QEMU, '-M', machine, '-accel', 'tcg,thread=single', '-cpu', 'max', '-smp', str(smp), '-m', memory,
             '-object', f'memory-backend-memfd,id=mem,size={memory},share=on',
             '-numa', 'node,memdev=mem', '-nodefaults', '-no-user-config', '-display', 'none',
             '-kernel', linux.image, '-initrd', initrd.make(linux), '-append', KERNEL_LINE,
