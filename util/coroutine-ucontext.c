@@ -41,6 +41,7 @@ typedef struct CoroutineStack {
     /* Constant after creation, but for a leader's, which ASan tells at its first switch. */
     void *stack;
     size_t stack_size;
+    bool own_guard; /* the guard page is a mapping of its own, which is counted */
     /* How whoever switched here means it. */
     CoroutineAction action;
 #ifdef CONFIG_ASAN
@@ -148,34 +149,50 @@ static NO_ASAN void coroutine_main(void)
 #endif
 
 /*
- * Has every access to the page fail. A guard that is not a mapping of its own lets the stacks of
- * many coroutines share one: processes may not have many mappings, and guests decide how many
- * requests there are.
+ * Stacks whose guard page is a mapping of its own, at most. A process may not have many mappings,
+ * and guests decide how many requests there are: further stacks do without, and share a mapping.
  */
-static bool make_guard(void *page, size_t size)
+#define STACK_OWN_GUARDS_MAX 4096
+
+static unsigned stack_own_guards;
+
+/* Has every access to the page fail, where that can be afforded. */
+static void make_guard(CoroutineStack *co, void *page, size_t size)
 {
-    return madvise(page, size, MADV_GUARD_INSTALL) == 0 || mprotect(page, size, PROT_NONE) == 0;
+    if (madvise(page, size, MADV_GUARD_INSTALL) == 0) {
+        return;
+    }
+    if (qatomic_fetch_inc(&stack_own_guards) < STACK_OWN_GUARDS_MAX &&
+        mprotect(page, size, PROT_NONE) == 0) {
+        co->own_guard = true;
+    } else {
+        qatomic_dec(&stack_own_guards);
+    }
 }
 
-/* A mapping of @size bytes above a guard page. The kernel gives memory when it is touched. */
-static void *stack_alloc(size_t size)
+/* A mapping of stack_size bytes above a guard page. The kernel gives memory when it is touched. */
+static void stack_alloc(CoroutineStack *co)
 {
     size_t guard = qemu_real_host_page_size();
-    char *map = mmap(NULL, size + guard, PROT_READ | PROT_WRITE,
+    char *map = mmap(NULL, co->stack_size + guard, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
 
-    if (map == MAP_FAILED || !make_guard(map, guard)) {
+    if (map == MAP_FAILED) {
         fprintf(stderr, "cannot map the stack of a coroutine: %s\n", strerror(errno));
         abort();
     }
-    return map + guard;
+    make_guard(co, map, guard);
+    co->stack = map + guard;
 }
 
-static void stack_free(void *stack, size_t size)
+static void stack_free(CoroutineStack *co)
 {
     size_t guard = qemu_real_host_page_size();
 
-    munmap((char *)stack - guard, size + guard);
+    munmap((char *)co->stack - guard, co->stack_size + guard);
+    if (co->own_guard) {
+        qatomic_dec(&stack_own_guards);
+    }
 }
 
 Coroutine *qemu_coroutine_new(void)
@@ -183,7 +200,7 @@ Coroutine *qemu_coroutine_new(void)
     CoroutineStack *co = g_new0(CoroutineStack, 1);
 
     co->stack_size = COROUTINE_STACK_SIZE;
-    co->stack = stack_alloc(co->stack_size);
+    stack_alloc(co);
     coroutine_stack_init(&co->point, co->stack, co->stack_size, coroutine_main);
 #ifdef CONFIG_ASAN
     __lsan_register_root_region(co->stack, co->stack_size);
@@ -212,7 +229,7 @@ void qemu_coroutine_delete(Coroutine *co_)
 #ifdef CONFIG_VALGRIND_H
     VALGRIND_STACK_DEREGISTER(co->valgrind_id);
 #endif
-    stack_free(co->stack, co->stack_size);
+    stack_free(co);
     g_free(co);
 }
 

@@ -42,14 +42,16 @@ def job(top, name):
                build=name, timeout=900, speaks_tap=False)
 
 
-def unit_tests(top, name):
-    """A job for each unit test of build @name."""
+def unit_tests(top, name, only=None):
+    """A job for each unit test of build @name, or for those whose names are in @only."""
     path = folder(top, name)
     listed = subprocess.run(['meson', 'introspect', '--tests', path], check=True,
                             stdout=subprocess.PIPE)
     jobs = []
     for test in json.loads(listed.stdout):
         if 'unit' not in [suite.split(':')[-1] for suite in test['suite']]:
+            continue
+        if only is not None and test['name'] not in only:
             continue
         jobs.append(Job(f'unit-{name}/{test["name"]}', test['cmd'],
                         env={**SANITIZER_ENV, **test['env']}, cwd=test['workdir'] or path,
