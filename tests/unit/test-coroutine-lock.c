@@ -456,7 +456,6 @@ static void *loop_thread(void *opaque)
         aio_poll(l->ctx, true);
     }
     qemu_set_current_aio_context(NULL);
-    aio_context_unref(l->ctx);
     return NULL;
 }
 
@@ -530,6 +529,7 @@ static void run_in_threads(CoroutineEntry *worker)
     for (int i = 0; i < LOOPS; i++) {
         aio_bh_schedule_oneshot(loops[i].ctx, stop_bh, &loops[i]);
         qemu_thread_join(&loops[i].thread);
+        aio_context_unref(loops[i].ctx);
         qemu_sem_destroy(&loops[i].running);
     }
     g_assert_cmpint(counter, ==, LOOPS * WORKERS * ROUNDS);
