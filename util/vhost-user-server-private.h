@@ -21,6 +21,13 @@
 /* Is a client connected, and not to be cut off? Any thread. */
 bool vu_server_serving(VuServer *server);
 
+/*
+ * May a line that a client has provoked be logged? Clients come as often as they
+ * like, so the lines of one server are limited; how many were not shown is told
+ * by the next one that is. Any thread.
+ */
+bool vu_server_may_log(VuServer *server);
+
 /* Yield the trip until @done; whoever may have made it true calls vu_trip_wake() afterwards. */
 void coroutine_fn vu_trip_wait(VuServer *server, vu_ready_cb done, void *opaque);
 /* Any thread; spurious calls are harmless. */

@@ -34,7 +34,7 @@ static bool vu_rx_take_fds(VuServer *server, int *fds, size_t nfds)
             msg->fds[msg->fd_num++] = fds[i];
             continue;
         }
-        if (ok) {
+        if (ok && vu_server_may_log(server)) {
             error_report("%s: dropped the client: %s", server->name,
                          local_err ? error_get_pretty(local_err)
                                    : "more file descriptors than a message can carry");
@@ -77,11 +77,14 @@ static int vu_rx_some(VuServer *server)
         return -EAGAIN;
     }
     if (n < 0) {
-        error_reportf_err(local_err, "%s: dropped the client: ", server->name);
+        if (vu_server_may_log(server)) {
+            error_reportf_err(error_copy(local_err), "%s: dropped the client: ", server->name);
+        }
+        error_free(local_err);
         return -EIO;
     }
     if (n == 0) {
-        if (rx->done) {
+        if (rx->done && vu_server_may_log(server)) {
             error_report("%s: the client left in the middle of a message (%zu of %zu bytes)",
                          server->name, rx->done, vu_rx_wanted(rx));
         }
@@ -89,9 +92,12 @@ static int vu_rx_some(VuServer *server)
     }
     rx->done += n;
     if (header && rx->done == VHOST_USER_HDR_SIZE && rx->msg.size > sizeof(rx->msg.payload)) {
-        error_report("%s: dropped the client: message %u has %u bytes of payload, at most %zu fit",
-                     server->name, (unsigned)rx->msg.request, rx->msg.size,
-                     sizeof(rx->msg.payload));
+        if (vu_server_may_log(server)) {
+            error_report("%s: dropped the client: message %u has %u bytes of payload, "
+                         "at most %zu fit",
+                         server->name, (unsigned)rx->msg.request, rx->msg.size,
+                         sizeof(rx->msg.payload));
+        }
         return -EMSGSIZE;
     }
     return 1;
@@ -114,6 +120,7 @@ bool coroutine_fn vu_server_read_msg(VuDev *vu_dev, int conn_fd, VhostUserMsg *v
                 server->rx_paused = true;
                 return false;
             }
+            server->rx_waited = true;
             qio_channel_yield(server->ioc, G_IO_IN);
         } else if (ret <= 0) {
             return false;
@@ -188,9 +195,13 @@ bool coroutine_fn vu_server_write_msg(VuDev *vu_dev, int conn_fd, VhostUserMsg *
     for (int i = 0; i < vmsg->fd_num; i++) {
         tx->msg.fds[i] = fcntl(vmsg->fds[i], F_DUPFD_CLOEXEC, 0);
         if (tx->msg.fds[i] < 0) {
+            const char *reason = strerror(errno);
+
             tx->msg.fd_num = i;
             vu_message_close_fds(&tx->msg);
-            error_report("%s: cannot answer the client: %s", server->name, strerror(errno));
+            if (vu_server_may_log(server)) {
+                error_report("%s: cannot answer the client: %s", server->name, reason);
+            }
             return false;
         }
     }

@@ -24,6 +24,9 @@
 #define VU_SERVER_WAITING_MS 1000
 /* Complaints that one client may cause, besides the one that ends it. */
 #define VU_SERVER_LOG_LINES 10
+/* Lines that all clients of a server may cause at once, and the time after which one more. */
+#define VU_SERVER_LOG_BURST       100
+#define VU_SERVER_LOG_INTERVAL_MS 1000
 /* Set in in_flight while the trip waits for the requests to end. */
 #define VU_SERVER_WAIT_IDLE (1u << 31)
 
@@ -45,6 +48,32 @@ static bool vu_server_move(VuServer *server, VuServerLife from, VuServerLife to)
 bool vu_server_serving(VuServer *server)
 {
     return qatomic_read(&server->life) == VU_SERVER_SERVING;
+}
+
+/* What clients may write into our log */
+
+bool vu_server_may_log(VuServer *server)
+{
+    const unsigned long full = VU_SERVER_LOG_BURST * VU_SERVER_LOG_INTERVAL_MS;
+    unsigned long now = g_get_monotonic_time() / 1000;
+    unsigned long old, debt;
+    unsigned unshown;
+
+    do {
+        old = qatomic_read(&server->log_debt);
+        /* More than full: it was paid long ago. */
+        debt = old - now > full ? 0 : old - now;
+        if (debt + VU_SERVER_LOG_INTERVAL_MS > full) {
+            qatomic_inc(&server->log_unshown);
+            return false;
+        }
+    } while (qatomic_cmpxchg(&server->log_debt, old, now + debt + VU_SERVER_LOG_INTERVAL_MS) !=
+             old);
+    unshown = qatomic_xchg(&server->log_unshown, 0);
+    if (unshown) {
+        warn_report("%s: %u lines about its clients were not shown", server->name, unshown);
+    }
+    return true;
 }
 
 /* Waiting and waking */
@@ -134,7 +163,7 @@ static void vu_server_panic(VuDev *vu_dev, const char *reason)
 {
     VuServer *server = container_of(vu_dev, VuServer, vu_dev);
 
-    if (qatomic_read(&server->life) != VU_SERVER_STOPPING) {
+    if (qatomic_read(&server->life) != VU_SERVER_STOPPING && vu_server_may_log(server)) {
         error_report("%s: dropped the client: %s", server->name, reason);
     }
 }
@@ -152,7 +181,7 @@ static void vu_server_log(VuDev *vu_dev, const char *message)
     VuServer *server = container_of(vu_dev, VuServer, vu_dev);
     unsigned logged = qatomic_fetch_inc(&server->log_lines);
 
-    if (logged < VU_SERVER_LOG_LINES) {
+    if (logged < VU_SERVER_LOG_LINES && vu_server_may_log(server)) {
         warn_report("%s: %s%s", server->name, message,
                     logged == VU_SERVER_LOG_LINES - 1 ? " (no more of this client)" : "");
     }
@@ -193,9 +222,21 @@ static bool vu_trip_may_unpark(VuDev *vu_dev, void *opaque)
            !vu_server_serving(server);
 }
 
+/*
+ * A client that sends without a pause must not keep the event loop: others are
+ * served between two of its messages.
+ */
+static void coroutine_fn vu_trip_let_others_run(VuServer *server)
+{
+    aio_co_schedule(server->trip_ctx, qemu_coroutine_self());
+    qemu_coroutine_yield();
+}
+
 /* One message, after what is left of the last answer. False: the client is done with. */
 static bool coroutine_fn vu_trip_step(VuServer *server)
 {
+    bool go_on;
+
     if (!vu_server_flush(server)) {
         return false;
     }
@@ -203,7 +244,12 @@ static bool coroutine_fn vu_trip_step(VuServer *server)
         return true;
     }
     server->rx_paused = false;
-    return vu_dispatch(&server->vu_dev) || server->rx_paused;
+    server->rx_waited = false;
+    go_on = vu_dispatch(&server->vu_dev) || server->rx_paused;
+    if (go_on && !server->rx_waited) {
+        vu_trip_let_others_run(server);
+    }
+    return go_on;
 }
 
 /* Kicks may have come while nobody watched. */
@@ -396,6 +442,9 @@ static void vu_client_waits(QIONetListener *listener, gpointer opaque)
     g_autofree char *current = vhost_user_server_describe_client(server);
 
     qatomic_set(&server->clients_waited, server->clients_waited + 1);
+    if (!vu_server_may_log(server)) {
+        return;
+    }
     info_report("%s: another client waits until %s has disconnected", server->name,
                 current ?: "the last one");
 }

@@ -90,8 +90,10 @@ typedef struct VuServer {
     bool wake_wanted;      /* the trip waits for a condition */
     Coroutine *co_trip;    /* the client trip; NULL when none runs */
     bool quiescing;
-    bool watching;      /* kicks are to be handled; written in the home context */
-    unsigned log_lines; /* complaints about this client */
+    bool watching;          /* kicks are to be handled; written in the home context */
+    unsigned log_lines;     /* complaints about this client */
+    unsigned long log_debt; /* ms of the monotonic clock: all lines until now are paid for then */
+    unsigned log_unshown;   /* lines that came too fast */
 
     /* home context */
     VuDev vu_dev;           /* the device as libvhost-user sees it */
@@ -101,6 +103,7 @@ typedef struct VuServer {
     VuFdWatch *watches;     /* one for each queue, from start to stop */
     VuServerTransfer rx, tx;
     bool rx_paused; /* the last read gave no message because there was no context */
+    bool rx_waited; /* the last read yielded before it had the message */
     bool tx_ready;  /* the socket takes bytes again */
 } VuServer;
 

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What one client does to the daemon costs the other exports' clients nothing but time."""
+
+import struct
+import threading
+import unittest
+
+from support.image import MIB
+from support.proto_case import ProtoCase
+from support.vhost_user import Client, Request, message, u64
+from support.virtio_blk import BlkDriver
+from support.waiting import until
+
+
+class Flood(threading.Thread):
+    """Sends the same bytes for ever, and never reads."""
+
+    def __init__(self, path, data):
+        super().__init__()
+        self.client = Client(path)
+        self.data = data
+        self.stopping = threading.Event()
+
+    def run(self):
+        try:
+            while not self.stopping.is_set():
+                self.client.send_raw(self.data)
+        except OSError:
+            pass
+
+    def finish(self):
+        """Ends it."""
+        self.stopping.set()
+        self.client.socket.shutdown(2)
+        self.join()
+        self.client.close()
+
+
+class Neighbours(ProtoCase):
+    """Attacks on `disk`; `calm` and QMP, in the same event loop, must go on."""
+
+    @classmethod
+    def start(cls):
+        super().start()
+        cls.add('calm', driver='null-co', size=16 * MIB, read_zeroes=True)
+        cls.baseline = cls.settled_descriptors()
+
+    def serves(self, requests=50):
+        """The neighbour's client connects, works, and QMP answers."""
+        driver = BlkDriver(self.socket('calm'))
+        for number in range(requests):
+            self.assertEqual(driver.read(number, 512), bytes(512))
+        driver.close()
+        self.daemon.qmp.command('query-block-exports')
+
+    def flood(self, data):
+        """The neighbour is served while @data is sent without a pause."""
+        flood = Flood(self.socket(), data)
+        flood.start()
+        try:
+            self.serves()
+            self.assertTrue(flood.is_alive(), 'the attack has ended')
+        finally:
+            flood.finish()
+
+    def test_a_flood_of_messages_that_need_no_answer(self):
+        self.flood(message(Request.SET_OWNER) * 5000)
+
+    def test_a_flood_of_messages_in_pieces(self):
+        self.flood(message(Request.SET_VRING_CALL, u64(1 << 8)) * 3000)
+
+    def provoke(self, name):
+        """A client about which there is something to say."""
+        client = Client(self.socket(name))
+        client.send_raw(struct.pack('<III', 77, 0, 1 << 31))
+        client.wait_closed()
+        client.close()
+
+    def test_clients_cannot_fill_the_log(self):
+        self.add('noisy', driver='null-co', size=MIB)
+        self.addCleanup(self.remove, 'noisy')
+        before = len(self.daemon.stderr())
+        for _ in range(400):
+            self.provoke('noisy')
+        said = self.daemon.stderr()[before:].splitlines()
+        self.assertIn('dropped the client: message 77', said[0])
+        self.assertLess(len(said), 200)
+        until(lambda: self.provoke('noisy') or 'were not shown' in self.daemon.stderr(),
+              'what was left out is counted')
+
+
+if __name__ == '__main__':
+    unittest.main()
