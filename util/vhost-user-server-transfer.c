@@ -78,7 +78,7 @@ static int vu_rx_some(VuServer *server)
     }
     if (n < 0) {
         if (vu_server_may_log(server)) {
-            error_reportf_err(error_copy(local_err), "%s: dropped the client: ", server->name);
+            error_report("%s: dropped the client: %s", server->name, error_get_pretty(local_err));
         }
         error_free(local_err);
         return -EIO;

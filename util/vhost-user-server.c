@@ -228,7 +228,7 @@ static bool vu_trip_may_unpark(VuDev *vu_dev, void *opaque)
  */
 static void coroutine_fn vu_trip_let_others_run(VuServer *server)
 {
-    aio_co_schedule(server->trip_ctx, qemu_coroutine_self());
+    aio_co_schedule(server->trip_ctx, server->co_trip);
     qemu_coroutine_yield();
 }
 
