@@ -47,13 +47,12 @@ static AioContext *vu_watch_ctx(const VuFdWatch *watch)
 
 /* In the queue's context */
 
-static void vu_kick_ready(void *opaque)
+/* The connection is to be given up if the handler broke the device. */
+static void vu_kick_done(VuFdWatch *watch)
 {
-    VuFdWatch *watch = opaque;
     VuServer *server = watch->server;
     AioContext *home;
 
-    watch->cb(&server->vu_dev, VU_WATCH_IN, watch->pvt);
     /*
      * The connection is home's. The server cannot become quiet before this
      * handler has returned; while it is detached, the next trip finds out.
@@ -61,6 +60,25 @@ static void vu_kick_ready(void *opaque)
     home = qatomic_read(&server->vu_dev.broken) ? qatomic_read(&server->ctx) : NULL;
     if (home) {
         vu_server_request_sync(server, home);
+    }
+}
+
+static void vu_kick_ready(void *opaque)
+{
+    VuFdWatch *watch = opaque;
+
+    watch->cb(&watch->server->vu_dev, VU_WATCH_IN, watch->pvt);
+    vu_kick_done(watch);
+}
+
+void vhost_user_server_kick_queue(VuServer *server, int queue)
+{
+    VuFdWatch *watch = &server->watches[queue];
+
+    assert(queue >= 0 && queue < server->max_queues);
+    if (watch->installed >= 0) {
+        vu_queue_kick(&server->vu_dev, queue);
+        vu_kick_done(watch);
     }
 }
 

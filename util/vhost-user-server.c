@@ -208,7 +208,7 @@ static void coroutine_fn vu_trip_end(VuServer *server, bool closed)
     qatomic_inc(&server->pending_sync);
     qatomic_set_mb(&server->co_trip, NULL);
     if (closed && qatomic_read(&server->life) == VU_SERVER_CLOSING) {
-        qemu_bh_schedule(server->restart_listener_bh);
+        qemu_bh_schedule(server->client_gone_bh);
     }
     qatomic_dec(&server->pending_sync);
     aio_wait_kick();
@@ -377,6 +377,13 @@ void vhost_user_server_detach_aio_context(VuServer *server)
 
 /* Clients come (main loop) */
 
+static void vu_server_listen(VuServer *server, QIONetListenerClientFunc accept)
+{
+    if (server->listener) {
+        qio_net_listener_set_client_func(server->listener, accept, server, NULL);
+    }
+}
+
 static pid_t vu_client_pid(int fd)
 {
     struct ucred peer;
@@ -394,23 +401,21 @@ char *vhost_user_server_describe_client(VuServer *server)
                               : g_strdup("a process that cannot be told");
 }
 
-static void vu_accept(QIONetListener *listener, QIOChannelSocket *sioc, gpointer opaque)
+bool vhost_user_server_add_client(VuServer *server, QIOChannelSocket *sioc, Error **errp)
 {
-    VuServer *server = opaque;
     VuDev *vu_dev = &server->vu_dev;
-    Error *local_err = NULL;
 
     if (qatomic_read(&server->life) != VU_SERVER_LISTENING) {
-        return;
+        error_setg(errp, "A client is being served already");
+        return false;
     }
-    if (!qio_channel_set_blocking(QIO_CHANNEL(sioc), false, &local_err)) {
-        error_reportf_err(local_err, "%s: cannot serve the client: ", server->name);
-        return;
+    if (!qio_channel_set_blocking(QIO_CHANNEL(sioc), false, errp)) {
+        return false;
     }
     if (!vu_init(vu_dev, server->max_queues, sioc->fd, vu_server_panic, vu_server_read_msg,
                  vu_server_set_watch, vu_server_remove_watch, server->vu_iface)) {
-        error_report("%s: cannot serve the client: no memory for its queues", server->name);
-        return;
+        error_setg(errp, "No memory for the client's queues");
+        return false;
     }
     vu_set_io_ops(vu_dev, &vu_server_io_ops);
     vu_set_log_cb(vu_dev, vu_server_log);
@@ -418,7 +423,7 @@ static void vu_accept(QIONetListener *listener, QIOChannelSocket *sioc, gpointer
     if (server->max_queue_size) {
         vu_set_max_queue_size(vu_dev, server->max_queue_size);
     }
-    qio_net_listener_set_client_func(listener, NULL, NULL, NULL);
+    vu_server_listen(server, NULL);
 
     server->sioc = sioc;
     object_ref(OBJECT(sioc));
@@ -432,6 +437,17 @@ static void vu_accept(QIONetListener *listener, QIOChannelSocket *sioc, gpointer
 
     vu_server_move(server, VU_SERVER_LISTENING, VU_SERVER_SERVING);
     vu_server_request_sync(server, qatomic_read(&server->ctx));
+    return true;
+}
+
+static void vu_accept(QIONetListener *listener, QIOChannelSocket *sioc, gpointer opaque)
+{
+    VuServer *server = opaque;
+    Error *local_err = NULL;
+
+    if (!vhost_user_server_add_client(server, sioc, &local_err)) {
+        error_reportf_err(local_err, "%s: cannot serve the client: ", server->name);
+    }
 }
 
 #ifdef CONFIG_DEVICE_BACKENDS
@@ -450,45 +466,59 @@ static void vu_client_waits(QIONetListener *listener, gpointer opaque)
 }
 #endif
 
-static void vu_server_listen(VuServer *server)
-{
-    qio_net_listener_set_client_func(server->listener, vu_accept, server, NULL);
-}
-
-static void vu_restart_listener_bh(void *opaque)
+static void vu_client_gone_bh(void *opaque)
 {
     VuServer *server = opaque;
 
     if (vu_server_move(server, VU_SERVER_CLOSING, VU_SERVER_LISTENING)) {
-        vu_server_listen(server);
+        vu_server_listen(server, vu_accept);
+        if (server->client_gone) {
+            server->client_gone(server);
+        }
     }
 }
 
 static char *vu_server_name(SocketAddress *addr)
 {
+    if (!addr) {
+        return g_strdup("vhost-user server");
+    }
     return addr->type == SOCKET_ADDRESS_TYPE_UNIX
                ? g_strdup_printf("vhost-user server on '%s'", addr->u.q_unix.path)
                : g_strdup_printf("vhost-user server on descriptor %s", addr->u.fd.str);
 }
 
-bool vhost_user_server_start(VuServer *server, SocketAddress *unix_socket, AioContext *ctx,
-                             uint16_t max_queues, const VuDevIface *vu_iface, Error **errp)
+static QIONetListener *vu_server_open(SocketAddress *addr, Error **errp)
 {
     QIONetListener *listener;
 
-    if (unix_socket->type != SOCKET_ADDRESS_TYPE_UNIX &&
-        unix_socket->type != SOCKET_ADDRESS_TYPE_FD) {
+    if (addr->type != SOCKET_ADDRESS_TYPE_UNIX && addr->type != SOCKET_ADDRESS_TYPE_FD) {
         error_setg(errp, "Only socket address types 'unix' and 'fd' are supported");
-        return false;
+        return NULL;
     }
     listener = qio_net_listener_new();
-    if (qio_net_listener_open_sync(listener, unix_socket, VU_SERVER_BACKLOG, errp) < 0) {
+    if (qio_net_listener_open_sync(listener, addr, VU_SERVER_BACKLOG, errp) < 0) {
         object_unref(OBJECT(listener));
-        return false;
+        return NULL;
+    }
+    qio_net_listener_set_name(listener, "vhost-user-backend-listener");
+    return listener;
+}
+
+bool vhost_user_server_start(VuServer *server, SocketAddress *unix_socket, AioContext *ctx,
+                             uint16_t max_queues, const VuDevIface *vu_iface, Error **errp)
+{
+    QIONetListener *listener = NULL;
+
+    if (unix_socket) {
+        listener = vu_server_open(unix_socket, errp);
+        if (!listener) {
+            return false;
+        }
     }
     *server = (VuServer){
         .listener = listener,
-        .restart_listener_bh = qemu_bh_new(vu_restart_listener_bh, server),
+        .client_gone_bh = qemu_bh_new(vu_client_gone_bh, server),
         .vu_iface = vu_iface,
         .max_queues = max_queues,
         .name = vu_server_name(unix_socket),
@@ -496,11 +526,12 @@ bool vhost_user_server_start(VuServer *server, SocketAddress *unix_socket, AioCo
         .life = VU_SERVER_LISTENING,
     };
     vu_server_queues_init(server);
-    qio_net_listener_set_name(listener, "vhost-user-backend-listener");
 #ifdef CONFIG_DEVICE_BACKENDS
-    qio_net_listener_set_waiting_func(listener, vu_client_waits, server, VU_SERVER_WAITING_MS);
+    if (listener) {
+        qio_net_listener_set_waiting_func(listener, vu_client_waits, server, VU_SERVER_WAITING_MS);
+    }
 #endif
-    vu_server_listen(server);
+    vu_server_listen(server, vu_accept);
     return true;
 }
 
@@ -521,18 +552,20 @@ void vhost_user_server_stop(VuServer *server)
     while (!vu_server_move(server, life, VU_SERVER_STOPPING)) {
         life = qatomic_read(&server->life);
     }
-    qio_net_listener_set_client_func(server->listener, NULL, NULL, NULL);
+    vu_server_listen(server, NULL);
     vu_server_request_sync(server, home);
     AIO_WAIT_WHILE(NULL, vu_server_busy(server));
 
-    qemu_bh_delete(server->restart_listener_bh);
-    server->restart_listener_bh = NULL;
+    qemu_bh_delete(server->client_gone_bh);
+    server->client_gone_bh = NULL;
     if (server->sioc) {
         vu_server_disconnect(server);
     }
-    qio_net_listener_disconnect(server->listener);
-    object_unref(OBJECT(server->listener));
-    server->listener = NULL;
+    if (server->listener) {
+        qio_net_listener_disconnect(server->listener);
+        object_unref(OBJECT(server->listener));
+        server->listener = NULL;
+    }
     g_free(server->name);
     server->name = NULL;
     vu_server_queues_done(server);

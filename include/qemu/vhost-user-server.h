@@ -72,11 +72,12 @@ typedef struct VuServer {
     /* constant between start and stop */
     const VuDevIface *vu_iface;
     uint16_t max_queues;
-    char *name; /* the listening address, for log lines */
+    char *name;               /* the listening address, for log lines */
+    QIONetListener *listener; /* NULL: clients are added by hand */
 
     /* main loop */
-    QIONetListener *listener;
-    QEMUBH *restart_listener_bh;
+    QEMUBH *client_gone_bh;
+    void (*client_gone)(struct VuServer *server); /* set after start: ready for the next client */
     uint16_t max_queue_size; /* of a ring, a power of two; 0: libvhost-user's; before a client */
     uint64_t clients;        /* accepted since start */
     uint64_t clients_waited; /* connected while another was served */
@@ -110,7 +111,8 @@ typedef struct VuServer {
 /**
  * vhost_user_server_start: Listen, and serve one client after the other.
  * @server: zeroed or stopped; stays the caller's, at the same address
- * @unix_socket: of type unix or fd; copied
+ * @unix_socket: of type unix or fd; copied. NULL: no listener, each client comes by
+ *     vhost_user_server_add_client()
  * @ctx: the home context: where messages and, by default, kicks are handled
  * @max_queues: number of virtqueues of the device, at least 1
  * @vu_iface: the device's callbacks, called in @ctx; must outlive the server
@@ -120,6 +122,15 @@ typedef struct VuServer {
  */
 bool vhost_user_server_start(VuServer *server, SocketAddress *unix_socket, AioContext *ctx,
                              uint16_t max_queues, const VuDevIface *vu_iface, Error **errp);
+
+/**
+ * vhost_user_server_add_client: Serve a connection that was made elsewhere.
+ * @sioc: connected stream socket; referenced until the client has gone
+ *
+ * Main loop. Returns false with @errp set, and nothing done, while another
+ * client is served. VuServer.client_gone tells when the next one may come.
+ */
+bool vhost_user_server_add_client(VuServer *server, QIOChannelSocket *sioc, Error **errp);
 
 /**
  * vhost_user_server_stop: Cut the client off, wait for its requests, close the
@@ -182,6 +193,15 @@ void vhost_user_server_detach_aio_context(VuServer *server);
  * the drain. It holds until the next call, over clients and moves of the home.
  */
 void vhost_user_server_set_queue_aio_context(VuServer *server, int queue, AioContext *ctx);
+
+/**
+ * vhost_user_server_kick_queue: Have the queue's handler look at it, for the sake of something
+ * else than a kick: a frame that came from a network, say.
+ *
+ * The queue's own context. Does nothing while no client runs the queue, or while it is drained:
+ * then the handler is called when that is over.
+ */
+void vhost_user_server_kick_queue(VuServer *server, int queue);
 
 /**
  * vhost_user_server_describe_client: Who is connected, as "process 4711".

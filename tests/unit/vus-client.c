@@ -12,17 +12,22 @@ enum {
     BUFFERS = MEMORY_BYTES / 2, /* where the buffers begin, 16 bytes a slot */
 };
 
+void vus_client_adopt(VusClient *client, int sock)
+{
+    memset(client, 0, sizeof(*client));
+    vu_client_init(&client->guest, sock, MEMORY_BYTES);
+    for (unsigned i = 0; i < VUS_CLIENT_QUEUES; i++) {
+        vu_ring_init(&client->rings[i], &client->guest, i, RING_SIZE, i * RING_BYTES);
+    }
+}
+
 bool vus_client_connect(VusClient *client, const char *path)
 {
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
     int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     g_assert_cmpint(sock, >=, 0);
-    memset(client, 0, sizeof(*client));
-    vu_client_init(&client->guest, sock, MEMORY_BYTES);
-    for (unsigned i = 0; i < VUS_CLIENT_QUEUES; i++) {
-        vu_ring_init(&client->rings[i], &client->guest, i, RING_SIZE, i * RING_BYTES);
-    }
+    vus_client_adopt(client, sock);
     g_strlcpy(addr.sun_path, path, sizeof(addr.sun_path));
     return connect(sock, (struct sockaddr *)&addr, sizeof(addr)) == 0;
 }

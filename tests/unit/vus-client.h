@@ -21,6 +21,8 @@ typedef struct VusClient {
     GRand *split; /* cut messages at random points; NULL: send them whole */
 } VusClient;
 
+/* Speak to a connected socket, which is the client's from now on. */
+void vus_client_adopt(VusClient *client, int sock);
 /* Connect; returns false when nobody listens. */
 bool vus_client_connect(VusClient *client, const char *path);
 void vus_client_close(VusClient *client);

@@ -17,9 +17,13 @@ KERNEL_LINE = ('console=ttyS0 guest_control=vport* rdinit=/init panic=-1 no_time
 
 
 class QemuGuest(Guest):
-    """Boots with a vhost-user-blk-pci disk for each socket; `qmp` is QEMU's monitor."""
+    """Boots with a vhost-user-blk-pci disk for each socket; `qmp` is QEMU's monitor.
 
-    def __init__(self, *sockets, smp=1, memory='256M', reconnect=False, device='', machine='pc'):
+    @others: vhost-user devices of other kinds, as (driver, socket).
+    """
+
+    def __init__(self, *sockets, smp=1, memory='256M', reconnect=False, device='', machine='pc',
+                 others=()):
         super().__init__()
         linux = kernel.cloud()
         self._folder = tempfile.mkdtemp(prefix='qemu-')
@@ -42,6 +46,9 @@ class QemuGuest(Guest):
             again = ',reconnect=1' if reconnect else ''
             command += ['-chardev', f'socket,id=c{number},path={path}{again}', '-device',
                         f'vhost-user-blk-pci,id=d{number},chardev=c{number}{device}']
+        for number, (driver, path) in enumerate(others):
+            command += ['-chardev', f'socket,id=o{number},path={path}',
+                        '-device', f'{driver},id=other{number},chardev=o{number}']
         self._start(command, control, monitor)
 
     def _start(self, command, control, monitor):

@@ -10,7 +10,7 @@ import subprocess
 
 from . import paths
 
-MODULES = ['virtio_pci', 'virtio_blk', 'virtio_mmio', 'virtio_console']
+MODULES = ['virtio_pci', 'virtio_blk', 'virtio_mmio', 'virtio_console', 'virtio-rng']
 TOOLS = {'/sbin/mke2fs': 'sbin/mkfs.ext4', '/sbin/e2fsck': 'sbin/fsck.ext4'}
 
 

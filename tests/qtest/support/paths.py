@@ -14,6 +14,11 @@ def daemon():
     return os.environ.get('QSD') or os.path.join(TOP, 'build/storage-daemon/qemu-storage-daemon')
 
 
+def contrib(name):
+    """The stand-alone back-end of that name, of the daemon's build."""
+    return os.path.join(os.path.dirname(daemon()), '../contrib', name, name)
+
+
 def cache():
     """A folder for what is costly to make and the same in each run (kernel, initrds)."""
     path = os.environ.get('QTEST_CACHE') or os.path.join(TOP, 'build/guest')
