@@ -67,6 +67,8 @@ void coroutine_fn vu_server_set_watch(VuDev *vu_dev, int fd, int condition, vu_w
 void coroutine_fn vu_server_remove_watch(VuDev *vu_dev, int fd);
 void coroutine_fn vu_server_run_on_queue(VuDev *vu_dev, VuVirtq *vq, vu_queue_fn fn, void *opaque);
 void coroutine_fn vu_server_look(VuDev *vu_dev, VuVirtq *vq);
+/* The same after others have run; the queue's context. */
+void vu_server_kick_later(VuDev *vu_dev, VuVirtq *vq);
 
 /* Home context. Put the watches on or take them off; counted in pending_sync until it is done. */
 void vu_server_watches_set(VuServer *server, bool on);

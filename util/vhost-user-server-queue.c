@@ -132,6 +132,36 @@ static void vu_queue_look(VuDev *vu_dev, VuVirtq *vq, void *opaque)
     }
 }
 
+/*
+ * Counted in pending_sync. The trip that lets go of the queue has switched
+ * "watching" off before and has been in this context since: then there may be
+ * no queue any more.
+ */
+static void vu_kick_later_bh(void *opaque)
+{
+    VuFdWatch *watch = opaque;
+    VuServer *server = watch->server;
+
+    watch->later = false;
+    if (qatomic_load_acquire(&server->watching)) {
+        vu_queue_look(&server->vu_dev,
+                      vu_get_queue(&server->vu_dev, (int)(watch - server->watches)), NULL);
+    }
+    vu_server_sync_done(server);
+}
+
+void vu_server_kick_later(VuDev *vu_dev, VuVirtq *vq)
+{
+    VuServer *server = vu_server_from_dev(vu_dev);
+    VuFdWatch *watch = &server->watches[vq->index];
+
+    if (!watch->later) {
+        watch->later = true;
+        qatomic_inc(&server->pending_sync);
+        aio_bh_schedule_oneshot(vu_watch_ctx(watch), vu_kick_later_bh, watch);
+    }
+}
+
 static void vu_queue_call_bh(void *opaque)
 {
     VuQueueCall *call = opaque;
@@ -233,7 +263,7 @@ void vu_server_watches_set(VuServer *server, bool on)
     if (server->watching == on) {
         return;
     }
-    qatomic_set(&server->watching, on);
+    qatomic_store_release(&server->watching, on);
     for (int i = 0; i < server->max_queues; i++) {
         if (server->watches[i].used) {
             vu_watch_request_sync(&server->watches[i]);

@@ -156,6 +156,7 @@ static const VuIoOps vu_server_io_ops = {
     .wake = vu_lib_wake,
     .run_on_queue = vu_server_run_on_queue,
     .look = vu_server_look,
+    .kick_later = vu_server_kick_later,
 };
 
 /* libvhost-user's vu_panic_cb: why the client is being dropped; once a client. */

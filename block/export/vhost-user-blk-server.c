@@ -34,6 +34,10 @@ enum {
     VHOST_USER_BLK_SEG_MAX = 128 - 2,
     /* So many completions are announced even while more requests are being taken. */
     VU_BLK_ANNOUNCE_MAX = 32,
+    /* So much is taken from a ring before others in the same event loop have their turn. */
+    VU_BLK_TURN_MAX = 64,
+    /* A request of many segments counts as one more for each so many. */
+    VU_BLK_TURN_SEGMENTS = 16,
 };
 
 #define VHOST_USER_BLK_SERIAL_DEFAULT "vhost_user_blk"
@@ -133,15 +137,18 @@ static void coroutine_fn vu_blk_co_request(void *opaque)
     vu_blk_announce_later(queue);
 }
 
+/* A guest may refill the ring as fast as it is emptied: the handler takes a limited part of it. */
 static void vu_blk_process_vq(VuDev *vu_dev, int idx)
 {
     VuBlkQueue *queue = &vu_blk_from_dev(vu_dev)->queues[idx];
     VuVirtq *vq = vu_get_queue(vu_dev, idx);
+    unsigned taken = 0;
     VuBlkReq *req;
 
     vu_blk_queue_get(queue);
     queue->popping = true;
-    while ((req = vu_queue_pop(vu_dev, vq, sizeof(*req)))) {
+    while (taken < VU_BLK_TURN_MAX && (req = vu_queue_pop(vu_dev, vq, sizeof(*req)))) {
+        taken += 1 + (req->elem.in_num + req->elem.out_num) / VU_BLK_TURN_SEGMENTS;
         req->queue = queue;
         vu_blk_queue_get(queue);
         qemu_coroutine_enter(qemu_coroutine_create(vu_blk_co_request, req));
@@ -152,6 +159,9 @@ static void vu_blk_process_vq(VuDev *vu_dev, int idx)
     }
     queue->popping = false;
     vu_blk_announce(queue);
+    if (taken >= VU_BLK_TURN_MAX) {
+        vu_queue_kick_later(vu_dev, vq);
+    }
     vu_blk_queue_put(queue, 1);
 }
 

@@ -46,6 +46,7 @@ typedef struct VuFdWatch {
     /* queue's context */
     int fd;        /* owned by libvhost-user, -1: none; readable anywhere, atomic */
     int installed; /* the descriptor that has a handler now, or -1 */
+    bool later;    /* a bottom half that looks at the queue is on its way */
     void *pvt;
     vu_watch_cb cb;
 } VuFdWatch;

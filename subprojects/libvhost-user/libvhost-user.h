@@ -134,6 +134,8 @@ typedef void (*vu_queue_fn)(VuDev *dev, VuVirtq *vq, void *opaque);
  *      running meanwhile, and return when it has run. May yield. NULL: called directly.
  * @look: the ring may hold requests that no kick will announce: call vu_queue_kick() in the queue's
  *      context as soon as requests may run. NULL: the library calls it through @run_on_queue.
+ * @kick_later: the same, asked for in the queue's own context: once others have had their turn
+ *      there. NULL: see vu_queue_kick_later().
  */
 typedef struct VuIoOps {
     bool (*write_msg)(VuDev *dev, int sock, VhostUserMsg *vmsg);
@@ -141,6 +143,7 @@ typedef struct VuIoOps {
     void (*wake)(VuDev *dev);
     void (*run_on_queue)(VuDev *dev, VuVirtq *vq, vu_queue_fn fn, void *opaque);
     void (*look)(VuDev *dev, VuVirtq *vq);
+    void (*kick_later)(VuDev *dev, VuVirtq *vq);
 } VuIoOps;
 
 /* ---- What may be observed ---- */
@@ -248,6 +251,8 @@ struct VuVirtq {
     bool log_buffers;          /* VHOST_F_LOG_ALL is on */
     unsigned int empty_kicks;  /* so many in a row while there was nothing to do */
     uint64_t empty_since;      /* ns of the monotonic clock: the first of them */
+    bool in_handler;
+    bool kick_again; /* run the handler once more; only where VuIoOps.kick_later is not set */
     VuQueueStats stats;
 
     /* Control context. */
@@ -418,6 +423,14 @@ int vu_watch_queue(const void *data);
 
 /** vu_queue_kick: run the handler as if the queue had been kicked, if the ring may run. Queue. */
 void vu_queue_kick(VuDev *dev, int qidx);
+
+/**
+ * vu_queue_kick_later: run the handler again, although no kick announces it: there is more in the
+ * ring than should be taken in one go, or the device can take more than it could a moment ago.
+ * Others in the same context have their turn before that if VuIoOps.kick_later is set; if not, the
+ * handler runs as soon as it has returned, or at once if it is not running. Queue context.
+ */
+void vu_queue_kick_later(VuDev *dev, VuVirtq *vq);
 
 /** vu_queue_enabled, vu_queue_started: the two flags of a ring. Control or queue context. */
 bool vu_queue_enabled(VuDev *dev, VuVirtq *vq);

@@ -21,10 +21,26 @@
 
 static void queue_run_handler(VuDev *dev, VuVirtq *vq)
 {
-    vu_queue_handler_cb handler = __atomic_load_n(&vq->handler, __ATOMIC_RELAXED);
+    vq->in_handler = true;
+    do {
+        vu_queue_handler_cb handler = __atomic_load_n(&vq->handler, __ATOMIC_RELAXED);
 
-    if (handler && vq->state == VU_VRING_STARTED && vq->enable && !vu_is_broken(dev)) {
-        handler(dev, vq->index);
+        vq->kick_again = false;
+        if (handler && vq->state == VU_VRING_STARTED && vq->enable && !vu_is_broken(dev)) {
+            handler(dev, vq->index);
+        }
+    } while (vq->kick_again);
+    vq->in_handler = false;
+}
+
+void vu_queue_kick_later(VuDev *dev, VuVirtq *vq)
+{
+    if (dev->priv->io->kick_later) {
+        dev->priv->io->kick_later(dev, vq);
+    } else if (vq->in_handler) {
+        vq->kick_again = true;
+    } else {
+        queue_run_handler(dev, vq);
     }
 }
 
