@@ -158,6 +158,7 @@ typedef enum VuTraceKind {
     VU_TRACE_MALFORMED,     /* queue, value = head; a chain was completed without being served */
     VU_TRACE_MEMORY,        /* value = regions now known */
     VU_TRACE_REGION_UNMAPPED, /* value = guest physical address */
+    VU_TRACE_IOTLB_MISS,      /* value = the address that the front-end is asked for */
     VU_TRACE__MAX,
 } VuTraceKind;
 
@@ -213,6 +214,8 @@ struct VirtqOps;
 struct VirtqSlot;
 struct VuLog;
 struct VuMapUse;
+struct VuMisses;
+struct VuPins;
 struct VuPrivate;
 
 struct VuVirtq {
@@ -249,6 +252,9 @@ struct VuVirtq {
     struct VuMapUse *ring_use; /* memory that the ring itself lies in */
     struct VuLog *log;         /* dirty log, or NULL */
     bool log_buffers;          /* VHOST_F_LOG_ALL is on */
+    struct VuMisses *misses;   /* translations it asked for; NULL: never any */
+    struct VuPins *ring_pins;  /* translations that the ring itself lies behind */
+    bool starved;              /* atomic: it waits for some of them, nothing can be popped */
     unsigned int empty_kicks;  /* so many in a row while there was nothing to do */
     uint64_t empty_since;      /* ns of the monotonic clock: the first of them */
     bool in_handler;

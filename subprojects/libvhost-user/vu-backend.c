@@ -53,22 +53,27 @@ int vu_set_backend_req_fd(VuDev *dev, VhostUserMsg *msg)
     return VU_DONE;
 }
 
-static void send_config_change(VuDev *dev)
+int vu_backend_notify(VuDev *dev, VhostUserMsg *msg)
 {
-    VhostUserMsg msg = {
-        .request = VHOST_USER_BACKEND_CONFIG_CHANGE_MSG,
-        .flags = VHOST_USER_VERSION,
-    };
-    int rc = 0;
+    int rc = -ENOTCONN;
 
+    msg->flags = VHOST_USER_VERSION;
     pthread_mutex_lock(&dev->priv->backend_mutex);
     if (dev->backend_fd >= 0) {
-        rc = vu_message_send(dev->backend_fd, &msg, MSG_DONTWAIT);
+        rc = vu_message_send(dev->backend_fd, msg, MSG_DONTWAIT);
     }
     pthread_mutex_unlock(&dev->priv->backend_mutex);
+    return rc;
+}
+
+static void send_config_change(VuDev *dev)
+{
+    VhostUserMsg msg = { .request = VHOST_USER_BACKEND_CONFIG_CHANGE_MSG };
+    int rc = vu_backend_notify(dev, &msg);
+
     if (rc == -EAGAIN) {
         __atomic_store_n(&dev->priv->config_change_lost, true, __ATOMIC_RELAXED);
-    } else if (rc < 0) {
+    } else if (rc < 0 && rc != -ENOTCONN) {
         vu_log_message(dev, "could not announce a config change: %s", strerror(-rc));
     }
 }
@@ -86,6 +91,7 @@ void vu_backend_retry(VuDev *dev)
         __atomic_store_n(&dev->priv->config_change_lost, false, __ATOMIC_RELAXED);
         send_config_change(dev);
     }
+    vu_iotlb_retry(dev);
 }
 
 /* Read @len bytes of @msg from @at on, as long as they keep coming. */

@@ -161,6 +161,10 @@ bool vu_init(VuDev *dev, uint16_t max_queues, int socket, vu_panic_cb panic,
     if (!dev->priv || !dev->vq || vu_memory_init(dev) < 0) {
         return init_fail(dev);
     }
+    if (vu_iotlb_init(dev) < 0) {
+        vu_memory_done(dev);
+        return init_fail(dev);
+    }
     vu_backend_init(dev);
     for (unsigned int i = 0; i < max_queues; i++) {
         vu_vring_init(dev, &dev->vq[i], i);
@@ -179,6 +183,7 @@ void vu_deinit(VuDev *dev)
         vu_vring_done(dev, &dev->vq[i]);
     }
     vu_log_done(dev);
+    vu_iotlb_done(dev);
     vu_memory_done(dev);
     vu_backend_done(dev);
     vu_close_fd(&dev->sock);

@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 #include <sys/types.h>
+#include <linux/virtio_config.h>
 
 #include "libvhost-user.h"
 
@@ -36,11 +37,12 @@ typedef struct VuRegion {
     struct VuBusSlot *guard;
 } VuRegion;
 
-/* All guest memory at one time: immutable but for @refs, sorted by gpa. */
+/* All guest memory at one time: immutable but for @refs. */
 typedef struct VuMemMap {
     unsigned int refs; /* atomic */
     unsigned int n;
-    VuRegion *regions[];
+    VuRegion **by_uaddr; /* the same ones, sorted by uaddr */
+    VuRegion *regions[]; /* sorted by gpa */
 } VuMemMap;
 
 /* One queue's hold on one map, so that popping costs no atomic operation. Queue context. */
@@ -56,6 +58,8 @@ void vu_map_unref(VuMemMap *map);
 void *vu_map_gpa(const VuMemMap *map, uint64_t gpa, uint64_t *len, const VuRegion **hint);
 /* Where the front-end's address @uaddr is, if @len bytes from there lie in one region. */
 void *vu_map_uaddr(const VuMemMap *map, uint64_t uaddr, uint64_t len);
+/* The region that holds the front-end's address @uaddr, or NULL. */
+const VuRegion *vu_map_find_uaddr(const VuMemMap *map, uint64_t uaddr);
 
 VuMapUse *vu_map_use_new(VuMemMap *map); /* users = 1 */
 static inline VuMapUse *vu_map_use_ref(VuMapUse *use)
@@ -99,6 +103,118 @@ typedef struct VuLog {
 void vu_log_range(const VuLog *log, uint64_t gpa, uint64_t len);
 void vu_log_done(VuDev *dev);
 
+/* ---- Addresses that a guest names: vu-xlate.c, vu-iotlb.c, vu-miss.c ---- */
+
+struct VuIotlb;
+
+/* What the device wants to do with the bytes: bits of VHOST_ACCESS_*. */
+#define VU_READ  VHOST_ACCESS_RO
+#define VU_WRITE VHOST_ACCESS_WO
+#define VU_RW    VHOST_ACCESS_RW
+
+/*
+ * The translations (and windows, for a ring) that an element or a ring needs. An invalidation is
+ * acknowledged when nobody holds what it took away. NULL holds nothing.
+ */
+typedef struct VuPins VuPins;
+
+/* Where some bytes are for us, and where the guest has them (for the dirty log). */
+typedef struct VuPlace {
+    void *hva;
+    uint64_t gpa;
+} VuPlace;
+
+/* A part of a part of a ring: @len bytes from its byte @at on are at @gpa. */
+typedef struct VuRun {
+    uint64_t at;
+    uint64_t len;
+    uint64_t gpa;
+} VuRun;
+
+/*
+ * One translation at work, for one chain or one ring: on the stack between vu_xlate_begin() and
+ * vu_xlate_end(). With an IOMMU it holds the cache's lock for reading, so it must be short, and
+ * there is at most one of them in a thread.
+ */
+typedef struct VuXlate {
+    VuDev *dev;
+    VuVirtq *vq;
+    const VuMemMap *map;
+    const VuRegion *hint;  /* the region that was found last, if there is no IOMMU */
+    struct VuIotlb *iotlb; /* NULL: addresses are guest physical */
+    VuPins *pins;          /* gathered so far */
+    bool pinning;          /* gather them */
+    bool starved;          /* something was not there: the front-end has been asked */
+} VuXlate;
+
+/*
+ * Begin. @map outlives the translation. @pin: what is found will be used after vu_xlate_end() (not
+ * so for looking at an indirect table, or counting bytes). Queue context; or control, for a ring
+ * that is not running.
+ */
+void vu_xlate_begin(VuXlate *x, VuDev *dev, VuVirtq *vq, const VuMemMap *map, bool pin);
+/*
+ * End; returns what was pinned if @keep, to be let go with vu_pins_free(), and lets go of it
+ * otherwise. If @x is starved (a call gave -EAGAIN), the queue counts as empty until the front-end
+ * has answered, and is looked at then.
+ */
+VuPins *vu_xlate_end(VuXlate *x, bool keep);
+int vu_xlate_iova(VuXlate *x, uint64_t addr, uint64_t *len, unsigned int access,
+                  VuPlace *ret_place);
+/*
+ * Where the bytes at @addr are, an address as descriptors have it (guest physical, or IOVA with
+ * ACCESS_PLATFORM). *@len (not 0) is cut to what is contiguous there. 0; -EFAULT: there is no
+ * memory, or no permission; -EAGAIN: not known yet, the front-end has been asked: nothing of the
+ * chain may be used, nothing advanced; try all of it again when the queue is looked at.
+ */
+static inline int vu_xlate(VuXlate *x, uint64_t addr, uint64_t *len, unsigned int access,
+                           VuPlace *ret_place)
+{
+    if (VU_UNLIKELY(x->iotlb)) {
+        return vu_xlate_iova(x, addr, len, access, ret_place);
+    }
+    ret_place->hva = vu_map_gpa(x->map, addr, len, &x->hint);
+    ret_place->gpa = addr;
+    return ret_place->hva ? 0 : -EFAULT;
+}
+
+/* A part of a ring: contiguous for us whatever lies behind it. */
+typedef struct VuRingPart {
+    void *hva;
+    uint64_t gpa;      /* of its first byte */
+    const VuRun *runs; /* NULL: contiguous in guest memory as well; else they lie in the pins */
+    unsigned int nruns;
+} VuRingPart;
+
+/*
+ * A part of a ring: @len bytes at @addr, an address as SET_VRING_ADDR has it (the front-end's, or
+ * IOVA). What lies scattered is mapped a second time, in order. As vu_xlate(); @x pins.
+ */
+int vu_xlate_ring(VuXlate *x, uint64_t addr, uint64_t len, unsigned int access,
+                  VuRingPart *ret_part);
+/* Mark @len bytes at @offset of a part of a ring. @log may be NULL. */
+void vu_log_ring_part(const VuLog *log, const VuRingPart *part, uint64_t offset, uint64_t len);
+
+/* The queue waits for an answer about a translation: nothing can be popped. Queue context. */
+static inline bool vu_queue_starved(const VuVirtq *vq)
+{
+    return VU_UNLIKELY(__atomic_load_n(&vq->starved, __ATOMIC_ACQUIRE));
+}
+
+/* Let go of them; in any context, not within a translation. NULL is fine. */
+void vu_pins_free(VuPins *pins);
+/* Something of @pins was invalidated. Control context. */
+bool vu_pins_stale(const VuPins *pins);
+
+int vu_iotlb_init(VuDev *dev);
+void vu_iotlb_done(VuDev *dev);
+/* Forget all translations: the last ring has stopped, or the address space is another. Control. */
+void vu_iotlb_flush(VuDev *dev);
+/* Ask again what could not be asked because the channel was full. Control context. */
+void vu_iotlb_retry(VuDev *dev);
+/* The queue is stopping: it waits for nothing. Queue context. */
+void vu_queue_forget_misses(VuDev *dev, VuVirtq *vq);
+
 /* ---- Waiting for a condition before answering: vu-request.c ---- */
 
 /* Completes a request whose condition has come true; returns what a handler returns. */
@@ -127,6 +243,7 @@ struct VuPrivate {
 
     /* Control context. */
     VuMemMap *map;
+    struct VuIotlb *iotlb; /* constant */
     VuLog *dirty_log;
     int log_call_fd;
     bool log_call_is_eventfd;
@@ -285,6 +402,7 @@ int vu_set_vring_err(VuDev *dev, VhostUserMsg *msg);
 int vu_set_vring_enable(VuDev *dev, VhostUserMsg *msg);
 
 int vu_set_backend_req_fd(VuDev *dev, VhostUserMsg *msg);
+int vu_iotlb_msg(VuDev *dev, VhostUserMsg *msg);
 
 /* ---- Rings: vu-vring.c ---- */
 
@@ -319,5 +437,11 @@ void vu_backend_init(VuDev *dev);
 void vu_backend_done(VuDev *dev);
 /* Repeat a notice that did not fit into the channel. Control context. */
 void vu_backend_retry(VuDev *dev);
+/*
+ * Send a message that nobody waits for an answer to; its flags are set here. Never waits. Any
+ * context. 0; -ENOTCONN: there is no channel; -EAGAIN: the channel is full, nothing was sent;
+ * -errno: it is dead.
+ */
+int vu_backend_notify(VuDev *dev, VhostUserMsg *msg);
 
 #endif /* VU_INTERNAL_H */

@@ -28,6 +28,26 @@ void vu_log_range(const VuLog *log, uint64_t gpa, uint64_t len)
     }
 }
 
+void vu_log_ring_part(const VuLog *log, const VuRingPart *part, uint64_t offset, uint64_t len)
+{
+    if (VU_LIKELY(!log)) {
+        return;
+    }
+    if (!part->runs) {
+        vu_log_range(log, part->gpa + offset, len);
+        return;
+    }
+    for (unsigned int i = 0; i < part->nruns; i++) {
+        const VuRun *run = &part->runs[i];
+        uint64_t from = offset > run->at ? offset : run->at;
+        uint64_t end = offset + len < run->at + run->len ? offset + len : run->at + run->len;
+
+        if (from < end) {
+            vu_log_range(log, run->gpa + (from - run->at), end - from);
+        }
+    }
+}
+
 static void log_free(VuLog *log)
 {
     if (log) {

@@ -129,11 +129,12 @@ static int region_new(VuDev *dev, const VhostUserMemoryRegion *m, int fd, VuRegi
 
 VuMemMap *vu_map_new(unsigned int capacity)
 {
-    VuMemMap *map = malloc(sizeof(*map) + capacity * sizeof(map->regions[0]));
+    VuMemMap *map = malloc(sizeof(*map) + 2 * capacity * sizeof(map->regions[0]));
 
     if (map) {
         map->refs = 1;
         map->n = 0;
+        map->by_uaddr = map->regions + capacity;
     }
     return map;
 }
@@ -160,10 +161,16 @@ static bool overlap(uint64_t a, uint64_t b, uint64_t alen, uint64_t blen)
     return a < b + blen && b < a + alen;
 }
 
+static void insert_at(VuRegion **regions, unsigned int n, unsigned int at, VuRegion *r)
+{
+    memmove(&regions[at + 1], &regions[at], (n - at) * sizeof(regions[0]));
+    regions[at] = r;
+}
+
 /* Insert @r in order; the map takes over the caller's reference on success only. */
 static int map_insert(VuDev *dev, VuMemMap *map, VuRegion *r)
 {
-    unsigned int at = map->n;
+    unsigned int at = 0, at_uaddr = 0;
 
     for (unsigned int i = 0; i < map->n; i++) {
         const VuRegion *o = map->regions[i];
@@ -173,12 +180,11 @@ static int map_insert(VuDev *dev, VuMemMap *map, VuRegion *r)
             return vu_refuse(dev, EEXIST, "the region at %#llx overlaps the one at %#llx",
                              (unsigned long long)r->gpa, (unsigned long long)o->gpa);
         }
-        if (r->gpa < o->gpa && at == map->n) {
-            at = i;
-        }
+        at += o->gpa < r->gpa;
+        at_uaddr += o->uaddr < r->uaddr;
     }
-    memmove(&map->regions[at + 1], &map->regions[at], (map->n - at) * sizeof(map->regions[0]));
-    map->regions[at] = r;
+    insert_at(map->regions, map->n, at, r);
+    insert_at(map->by_uaddr, map->n, at_uaddr, r);
     map->n++;
     return 0;
 }
@@ -229,17 +235,30 @@ void *vu_map_gpa(const VuMemMap *map, uint64_t gpa, uint64_t *len, const VuRegio
     return r->hva + offset;
 }
 
-void *vu_map_uaddr(const VuMemMap *map, uint64_t uaddr, uint64_t len)
+const VuRegion *vu_map_find_uaddr(const VuMemMap *map, uint64_t uaddr)
 {
-    for (unsigned int i = 0; i < map->n; i++) {
-        const VuRegion *r = map->regions[i];
-        uint64_t offset = uaddr - r->uaddr;
+    unsigned int lo = 0, hi = map->n;
 
-        if (uaddr >= r->uaddr && offset < r->size && len <= r->size - offset) {
-            return r->hva + offset;
+    while (lo < hi) {
+        unsigned int mid = lo + (hi - lo) / 2;
+        const VuRegion *r = map->by_uaddr[mid];
+
+        if (uaddr < r->uaddr) {
+            hi = mid;
+        } else if (uaddr - r->uaddr < r->size) {
+            return r;
+        } else {
+            lo = mid + 1;
         }
     }
     return NULL;
+}
+
+void *vu_map_uaddr(const VuMemMap *map, uint64_t uaddr, uint64_t len)
+{
+    const VuRegion *r = vu_map_find_uaddr(map, uaddr);
+
+    return r && len <= r->size - (uaddr - r->uaddr) ? r->hva + (uaddr - r->uaddr) : NULL;
 }
 
 void *vu_gpa_to_va(VuDev *dev, uint64_t *plen, uint64_t guest_addr)
@@ -389,6 +408,7 @@ static VuMemMap *map_copy(VuDev *dev, const VuRegion *without, unsigned int extr
 {
     const VuMemMap *old = dev->priv->map;
     VuMemMap *map = vu_map_new(old->n + extra);
+    unsigned int n = 0;
 
     for (unsigned int i = 0; map && i < old->n; i++) {
         VuRegion *r = old->regions[i];
@@ -396,6 +416,9 @@ static VuMemMap *map_copy(VuDev *dev, const VuRegion *without, unsigned int extr
         if (r != without) {
             __atomic_add_fetch(&r->refs, 1, __ATOMIC_RELAXED);
             map->regions[map->n++] = r;
+        }
+        if (old->by_uaddr[i] != without) {
+            map->by_uaddr[n++] = old->by_uaddr[i];
         }
     }
     return map;

@@ -183,6 +183,10 @@ typedef struct VhostUserShared {
 } VhostUserShared;
 static_assert(sizeof(VhostUserShared) == 16, "SHARED is 16 bytes");
 
+/* IOTLB: the kernel's structure; perm is a mask of VHOST_ACCESS_*, type one of VHOST_IOTLB_*. */
+static_assert(sizeof(struct vhost_iotlb_msg) == 32, "IOTLB is 32 bytes");
+static_assert(offsetof(struct vhost_iotlb_msg, perm) == 24, "perm comes before type");
+
 static_assert(sizeof(struct vhost_vring_state) == 8, "STATE is 8 bytes");
 static_assert(sizeof(struct vhost_vring_addr) == 40, "ADDR is 40 bytes");
 static_assert(offsetof(struct vhost_vring_addr, used_user_addr) == 16, "used comes before avail");
@@ -213,6 +217,7 @@ typedef struct VhostUserMsg {
         VhostUserVringArea area;
         VhostUserInflight inflight;
         VhostUserShared object;
+        struct vhost_iotlb_msg iotlb;
     } payload;
     int fds[VHOST_MEMORY_BASELINE_NREGIONS]; /* -1 where one was taken out */
     int fd_num;
