@@ -190,7 +190,11 @@ bool coroutine_fn vu_server_write_msg(VuDev *vu_dev, int conn_fd, VhostUserMsg *
     VuServerTransfer *tx = &server->tx;
 
     assert(!tx->total);
+    assert(vmsg->size <= sizeof(tx->msg.payload));
     tx->msg = *vmsg;
+    if (vmsg->data) {
+        memcpy(&tx->msg.payload, vmsg->data, vmsg->size);
+    }
     tx->total = VHOST_USER_HDR_SIZE + vmsg->size;
     for (int i = 0; i < vmsg->fd_num; i++) {
         tx->msg.fds[i] = fcntl(vmsg->fds[i], F_DUPFD_CLOEXEC, 0);

@@ -56,9 +56,34 @@ typedef int (*vu_set_config_cb)(VuDev *dev, const uint8_t *data, uint32_t offset
 typedef int (*vu_get_shared_object_cb)(VuDev *dev, const unsigned char *uuid);
 typedef void (*vu_queue_handler_cb)(VuDev *dev, int qidx);
 
+/* What a message hook did. */
+typedef enum VuMsgResult {
+    VU_MSG_NOT_HANDLED, /* nothing: the library goes on as if there were no hook */
+    VU_MSG_HANDLED,     /* it is done: acknowledged with 0 if the front-end asked for that */
+    VU_MSG_REPLY,       /* the message is the reply now: payload, size, fds, fd_num */
+    VU_MSG_REFUSED,     /* no: refused as the protocol says, and the connection goes on if it can */
+    VU_MSG_RESULT__MAX,
+} VuMsgResult;
+
+typedef VuMsgResult (*vu_msg_hook_cb)(VuDev *dev, VhostUserMsg *vmsg);
+typedef int (*vu_send_rarp_cb)(VuDev *dev, const uint8_t mac[VHOST_USER_MAC_LEN]);
+typedef int (*vu_set_mtu_cb)(VuDev *dev, uint16_t mtu);
+typedef int64_t (*vu_create_crypto_session_cb)(VuDev *dev, const VhostUserCryptoSession *session);
+typedef int (*vu_close_crypto_session_cb)(VuDev *dev, uint64_t session_id);
+typedef int (*vu_set_gpu_socket_cb)(VuDev *dev, int fd);
+typedef int (*vu_get_shmem_config_cb)(VuDev *dev, VhostUserShMemConfig *config);
+typedef int (*vu_set_device_state_fd_cb)(VuDev *dev, VhostUserTransferDirection direction,
+                                         VhostUserTransferPhase phase, int fd, int *ret_fd);
+typedef int (*vu_check_device_state_cb)(VuDev *dev);
+typedef void (*vu_notify_cb)(VuDev *dev);
+typedef uint8_t (*vu_status_cb)(VuDev *dev, uint8_t status);
+typedef void (*vu_set_event_idx_cb)(VuDev *dev, bool enabled);
+
 /**
  * VuDevIface: the device's side; constant while the device lives. Every member may be NULL. All are
- * called in the control context.
+ * called in the control context. Where a member returns an int, 0 means yes and -errno no: then the
+ * front-end's request is refused, and the connection goes on if the front-end asked for an answer.
+ * A protocol feature that needs a member is offered if the member is there, and only then.
  *
  * @get_features: virtio feature bits the device offers; the library adds those of the ring and of
  *      the transport. May be called any number of times.
@@ -75,7 +100,40 @@ typedef void (*vu_queue_handler_cb)(VuDev *dev, int qidx);
  * @get_config: fill @len bytes of the config space from offset 0; non-zero = refuse.
  * @set_config: write @size bytes at @offset; @flags is a VhostSetConfigType; non-zero = refuse.
  * @get_shared_object: a descriptor (its ownership passes to the library) for a 16-byte UUID, or
- *      negative. Offers SHARED_OBJECT when the device sets that protocol bit.
+ *      negative. Offers SHARED_OBJECT.
+ *
+ * The members of QEMU's library end here.
+ *
+ * @pre_msg: sees each message after @process_msg and before the library looks at it: of any
+ *      request number, size and number of descriptors. It takes a descriptor by leaving -1 in its
+ *      place; the library closes the others. With VU_MSG_REPLY, vmsg->fds are what goes with the
+ *      reply, and are closed when it was sent.
+ * @post_msg: sees each message that the library has obeyed, before it is answered; @vmsg holds the
+ *      library's reply, if the request has one. VU_MSG_REFUSED turns the answer into a refusal;
+ *      what the library has done is not undone.
+ * @send_rarp: announce the guest by a RARP packet with @mac. Offers RARP.
+ * @set_mtu: the guest's MTU in bytes. Offers MTU.
+ * @create_crypto_session: returns the new session's id, or negative. Offers CRYPTO_SESSION,
+ *      together with @close_crypto_session.
+ * @close_crypto_session: of an id that @create_crypto_session returned, if the front-end is honest.
+ * @set_gpu_socket: a connected stream socket (see vu-gpu.h); the device owns @fd if it returns 0.
+ * @get_shmem_config: fill in the sizes of the shared memory regions; the same at each call. The
+ *      library counts them. Offers SHMEM_MAP; see vu_shmem_map().
+ * @set_device_state_fd: write the device's state to @fd and close it, or read it until its end, in
+ *      the background. The device owns @fd if it returns 0; *@ret_fd (-1 before) may become a
+ *      descriptor to be used by the front-end in its stead, which passes to the library. Called
+ *      only while every ring is stopped.
+ * @check_device_state: has the transfer succeeded? Called when the front-end has seen its end.
+ * @reset_device: back to the initial state; the rings have been stopped, nothing is in flight, the
+ *      features are reset. After RESET_DEVICE, and when the driver sets the status to 0.
+ * @set_status: the driver sets the virtio device status to @status. Returns the status that the
+ *      device takes: @status, or without FEATURES_OK if the features do not suit it.
+ * @get_status: the driver reads the status, which is @status; returns what it shall read.
+ * @update_memory: the guest's memory map has changed; what vu_gpa_to_va() gave is void.
+ * @set_event_idx: EVENT_IDX was accepted, or not; after each @set_features.
+ * @set_backend_channel: the front-end has given a channel for the messages of the back-end.
+ * @max_queue_size: the largest ring, a power of two up to VU_MAX_QUEUE_SIZE; 0:
+ *      VIRTQUEUE_MAX_SIZE. vu_set_max_queue_size() overrides it.
  */
 struct VuDevIface {
     vu_get_features_cb get_features;
@@ -88,6 +146,23 @@ struct VuDevIface {
     vu_get_config_cb get_config;
     vu_set_config_cb set_config;
     vu_get_shared_object_cb get_shared_object;
+    vu_msg_hook_cb pre_msg;
+    vu_msg_hook_cb post_msg;
+    vu_send_rarp_cb send_rarp;
+    vu_set_mtu_cb set_mtu;
+    vu_create_crypto_session_cb create_crypto_session;
+    vu_close_crypto_session_cb close_crypto_session;
+    vu_set_gpu_socket_cb set_gpu_socket;
+    vu_get_shmem_config_cb get_shmem_config;
+    vu_set_device_state_fd_cb set_device_state_fd;
+    vu_check_device_state_cb check_device_state;
+    vu_notify_cb reset_device;
+    vu_status_cb set_status;
+    vu_status_cb get_status;
+    vu_notify_cb update_memory;
+    vu_set_event_idx_cb set_event_idx;
+    vu_notify_cb set_backend_channel;
+    unsigned int max_queue_size;
 };
 
 /* ---- What the surrounding event loop gives ---- */
@@ -404,6 +479,19 @@ bool vu_lookup_shared_object(VuDev *dev, unsigned char uuid[UUID_LEN], int *dmab
  */
 bool vu_add_shared_object(VuDev *dev, unsigned char uuid[UUID_LEN]);
 bool vu_rm_shared_object(VuDev *dev, unsigned char uuid[UUID_LEN]);
+
+/**
+ * vu_shmem_map: show @map->len bytes of @fd from @map->fd_offset on to the guest, at
+ * @map->shm_offset of the shared memory region @map->shmid. Offsets and length are multiples of the
+ * page size; the place must be free. @fd stays the caller's. Waits for the front-end's answer where
+ * REPLY_ACK was negotiated. Needs SHMEM_MAP. Control context.
+ * Returns: false if the arguments are wrong, the front-end refused or there is no channel.
+ */
+bool vu_shmem_map(VuDev *dev, const VhostUserMMap *map, int fd);
+
+/** vu_shmem_unmap: take exactly what vu_shmem_map() showed away; fd_offset and flags are ignored.
+ */
+bool vu_shmem_unmap(VuDev *dev, const VhostUserMMap *map);
 
 /* ---- Queues ---- */
 

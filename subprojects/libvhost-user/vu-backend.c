@@ -4,7 +4,8 @@
  *
  * Any context may write a notice, so the descriptor and what is written to it are under a mutex,
  * which is held for the length of a system call; a notice never waits. A request that has an answer
- * (the host notifier) is for set-up: it waits.
+ * waits for it, in the control context; meanwhile notices go on. Nothing that a running ring needs
+ * may be such a request: the front-end may itself be waiting, for an answer on the main socket.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -50,6 +51,9 @@ int vu_set_backend_req_fd(VuDev *dev, VhostUserMsg *msg)
     vu_close_fd(&dev->backend_fd);
     dev->backend_fd = fd;
     pthread_mutex_unlock(&dev->priv->backend_mutex);
+    if (dev->iface->set_backend_channel) {
+        dev->iface->set_backend_channel(dev);
+    }
     return VU_DONE;
 }
 
@@ -116,54 +120,62 @@ static bool receive_answer(int fd, VhostUserMsg *msg, size_t at, size_t len)
 }
 
 /*
- * Send @msg and read the front-end's answer. 1: it is 0, and the descriptor that came with it is in
+ * Read the front-end's answer to @msg. 1: it is 0, and the descriptor that came with it is in
  * @ret_fd (-1: none); 0: it is another number; -errno: the channel is out of step.
  */
-static int request_and_wait(int fd, VhostUserMsg *msg, int *ret_fd)
+static int receive_verdict(int fd, const VhostUserMsg *msg, int *ret_fd)
 {
     const uint32_t flags = VHOST_USER_VERSION | VHOST_USER_REPLY_MASK;
     const size_t len = sizeof(msg->payload.u64);
     VhostUserMsg answer = { 0 };
-    int rc;
-
-    msg->flags |= VHOST_USER_NEED_REPLY_MASK;
-    rc = vu_message_send(fd, msg, 0);
-    if (rc == 0) {
-        rc = receive_answer(fd, &answer, 0, VHOST_USER_HDR_SIZE) &&
+    int rc = receive_answer(fd, &answer, 0, VHOST_USER_HDR_SIZE) &&
                      answer.request == msg->request && answer.flags == flags &&
                      answer.size == len && receive_answer(fd, &answer, VHOST_USER_HDR_SIZE, len)
                  ? answer.payload.u64 == 0
                  : -EPROTO;
-    }
+
     *ret_fd = rc == 1 ? vu_message_take_fd(&answer, 0) : -1;
     vu_message_done(&answer);
     return rc;
 }
 
-/*
- * Ask the front-end. With @ret_fd there is an answer always, otherwise only under REPLY_ACK.
- * True: sent, and if there is an answer, it is yes.
- */
-static bool backend_request(VuDev *dev, unsigned int feature, VhostUserMsg *msg, int *ret_fd)
+/* As long as an answer is outstanding only control reads, and nobody replaces the descriptor. */
+static int send_request(VuDev *dev, VhostUserMsg *msg)
+{
+    int rc = -ENOTCONN;
+
+    pthread_mutex_lock(&dev->priv->backend_mutex);
+    if (dev->backend_fd >= 0) {
+        rc = vu_message_send(dev->backend_fd, msg, 0);
+    }
+    pthread_mutex_unlock(&dev->priv->backend_mutex);
+    return rc;
+}
+
+static void close_channel(VuDev *dev, const VhostUserMsg *msg, int err)
+{
+    pthread_mutex_lock(&dev->priv->backend_mutex);
+    vu_close_fd(&dev->backend_fd);
+    pthread_mutex_unlock(&dev->priv->backend_mutex);
+    vu_log_message(dev, "closed the back-end channel, which gave no answer to request %d: %s",
+                   msg->request, strerror(err));
+}
+
+bool vu_backend_request(VuDev *dev, unsigned int feature, VhostUserMsg *msg, int *ret_fd)
 {
     bool wait = ret_fd || vu_has_protocol_feature(dev, VHOST_USER_PROTOCOL_F_REPLY_ACK);
-    int fd = -1, rc = 0;
+    int fd = -1, rc;
 
     if (!vu_has_protocol_feature(dev, feature)) {
         return false;
     }
-    pthread_mutex_lock(&dev->priv->backend_mutex);
-    if (dev->backend_fd >= 0) {
-        rc = wait ? request_and_wait(dev->backend_fd, msg, &fd)
-                  : vu_message_send(dev->backend_fd, msg, 0) == 0;
-        if (rc < 0) {
-            vu_close_fd(&dev->backend_fd);
-        }
+    msg->flags = VHOST_USER_VERSION | (wait ? VHOST_USER_NEED_REPLY_MASK : 0);
+    rc = send_request(dev, msg);
+    if (rc == 0) {
+        rc = wait ? receive_verdict(dev->backend_fd, msg, &fd) : 1;
     }
-    pthread_mutex_unlock(&dev->priv->backend_mutex);
-    if (rc < 0) {
-        vu_log_message(dev, "closed the back-end channel, which gave no answer to request %d: %s",
-                       msg->request, strerror(-rc));
+    if (rc < 0 && rc != -ENOTCONN) {
+        close_channel(dev, msg, -rc);
     }
     if (ret_fd) {
         *ret_fd = fd;
@@ -177,7 +189,6 @@ bool vu_set_queue_host_notifier(VuDev *dev, VuVirtq *vq, int fd, int size, int o
 {
     VhostUserMsg msg = {
         .request = VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG,
-        .flags = VHOST_USER_VERSION,
         .size = sizeof(msg.payload.area),
         .payload.area = { .u64 = vq->index, .size = size, .offset = offset },
         .fds = { fd },
@@ -188,35 +199,5 @@ bool vu_set_queue_host_notifier(VuDev *dev, VuVirtq *vq, int fd, int size, int o
         msg.fd_num = 0;
         msg.payload.area.u64 |= VHOST_USER_VRING_NOFD_MASK;
     }
-    return backend_request(dev, VHOST_USER_PROTOCOL_F_HOST_NOTIFIER, &msg, NULL);
-}
-
-/* ---- Shared objects ---- */
-
-static bool shared_object_request(VuDev *dev, int request, const unsigned char *uuid, int *ret_fd)
-{
-    VhostUserMsg msg = {
-        .request = request,
-        .flags = VHOST_USER_VERSION,
-        .size = sizeof(msg.payload.object),
-    };
-
-    memcpy(msg.payload.object.uuid, uuid, UUID_LEN);
-    return backend_request(dev, VHOST_USER_PROTOCOL_F_SHARED_OBJECT, &msg, ret_fd);
-}
-
-bool vu_lookup_shared_object(VuDev *dev, unsigned char uuid[UUID_LEN], int *dmabuf_fd)
-{
-    return shared_object_request(dev, VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP, uuid, dmabuf_fd) &&
-           *dmabuf_fd >= 0;
-}
-
-bool vu_add_shared_object(VuDev *dev, unsigned char uuid[UUID_LEN])
-{
-    return shared_object_request(dev, VHOST_USER_BACKEND_SHARED_OBJECT_ADD, uuid, NULL);
-}
-
-bool vu_rm_shared_object(VuDev *dev, unsigned char uuid[UUID_LEN])
-{
-    return shared_object_request(dev, VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE, uuid, NULL);
+    return vu_backend_request(dev, VHOST_USER_PROTOCOL_F_HOST_NOTIFIER, &msg, NULL);
 }

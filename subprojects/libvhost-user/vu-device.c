@@ -27,7 +27,7 @@
      BIT(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD) | BIT(VHOST_USER_PROTOCOL_F_HOST_NOTIFIER) | \
      BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
 
-/* Those whose messages a device may serve alone, in its process_msg. */
+/* Those whose messages a device may serve alone, in its process_msg or pre_msg. */
 #define HOOK_PROTOCOL_FEATURES                                                       \
     (BIT(VHOST_USER_PROTOCOL_F_RARP) | BIT(VHOST_USER_PROTOCOL_F_NET_MTU) |          \
      BIT(VHOST_USER_PROTOCOL_F_CRYPTO_SESSION) | BIT(VHOST_USER_PROTOCOL_F_STATUS) | \
@@ -117,13 +117,18 @@ void vu_get_stats(const VuDev *dev, VuDevStats *ret_stats)
 
 /* ---- Life ---- */
 
-static struct VuPrivate *private_new(void)
+static bool queue_size_ok(unsigned int num)
+{
+    return num > 0 && num <= VU_MAX_QUEUE_SIZE && !(num & (num - 1));
+}
+
+static struct VuPrivate *private_new(const VuDevIface *iface)
 {
     struct VuPrivate *priv = calloc(1, sizeof(*priv));
 
     if (priv) {
         priv->io = &no_io_ops;
-        priv->max_queue_size = VIRTQUEUE_MAX_SIZE;
+        priv->max_queue_size = iface->max_queue_size ? iface->max_queue_size : VIRTQUEUE_MAX_SIZE;
         priv->log_call_fd = -1;
     }
     return priv;
@@ -146,6 +151,7 @@ bool vu_init(VuDev *dev, uint16_t max_queues, int socket, vu_panic_cb panic,
     assert(socket >= 0);
     assert(set_watch && remove_watch);
     assert(iface);
+    assert(iface->max_queue_size == 0 || queue_size_ok(iface->max_queue_size));
 
     memset(dev, 0, sizeof(*dev));
     dev->sock = socket;
@@ -156,7 +162,7 @@ bool vu_init(VuDev *dev, uint16_t max_queues, int socket, vu_panic_cb panic,
     dev->read_msg = read_msg ? read_msg : vu_message_read_default;
     dev->iface = iface;
     dev->backend_fd = -1;
-    dev->priv = private_new();
+    dev->priv = private_new(iface);
     dev->vq = aligned_alloc(_Alignof(VuVirtq), max_queues * sizeof(VuVirtq));
     if (!dev->priv || !dev->vq || vu_memory_init(dev) < 0) {
         return init_fail(dev);
@@ -200,7 +206,7 @@ void vu_set_io_ops(VuDev *dev, const VuIoOps *ops)
 
 bool vu_set_max_queue_size(VuDev *dev, unsigned int num)
 {
-    if (num == 0 || num > VU_MAX_QUEUE_SIZE || (num & (num - 1))) {
+    if (!queue_size_ok(num)) {
         return false;
     }
     dev->priv->max_queue_size = num;
@@ -232,6 +238,9 @@ int vu_set_features(VuDev *dev, VhostUserMsg *msg)
     if (dev->iface->set_features) {
         dev->iface->set_features(dev, features);
     }
+    if (dev->iface->set_event_idx) {
+        dev->iface->set_event_idx(dev, vu_has_feature(dev, VIRTIO_RING_F_EVENT_IDX));
+    }
     vu_vrings_refresh(dev);
     if (!vu_has_feature(dev, VHOST_USER_F_PROTOCOL_FEATURES)) {
         /* Such a front-end has no way to enable a ring. */
@@ -245,26 +254,50 @@ int vu_set_owner(VuDev *dev, VhostUserMsg *msg)
     return VU_DONE;
 }
 
-static uint64_t offered_protocol_features(VuDev *dev)
+/* What the device's abilities alone are enough for. */
+static uint64_t hooked_protocol_features(const VuDevIface *iface)
 {
-    const VuDevIface *iface = dev->iface;
-    uint64_t features = OWN_PROTOCOL_FEATURES;
-    uint64_t allowed = OWN_PROTOCOL_FEATURES;
+    const struct {
+        unsigned int bit;
+        bool able;
+    } rows[] = {
+        { VHOST_USER_PROTOCOL_F_RARP, iface->send_rarp },
+        { VHOST_USER_PROTOCOL_F_NET_MTU, iface->set_mtu },
+        { VHOST_USER_PROTOCOL_F_CRYPTO_SESSION,
+          iface->create_crypto_session && iface->close_crypto_session },
+        { VHOST_USER_PROTOCOL_F_CONFIG, iface->get_config && iface->set_config },
+        { VHOST_USER_PROTOCOL_F_SHARED_OBJECT, iface->get_shared_object },
+        { VHOST_USER_PROTOCOL_F_SHMEM_MAP, iface->get_shmem_config },
+    };
+    uint64_t features = 0;
 
-    if (iface->get_config && iface->set_config) {
-        features |= BIT(VHOST_USER_PROTOCOL_F_CONFIG);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        features |= rows[i].able ? BIT(rows[i].bit) : 0;
     }
+    return features;
+}
+
+/* What the device may add by asking for it. */
+static uint64_t allowed_protocol_features(const VuDevIface *iface)
+{
+    uint64_t allowed = 0;
+
     if (iface->get_config) {
         allowed |= BIT(VHOST_USER_PROTOCOL_F_CONFIG);
     }
-    if (iface->get_shared_object) {
-        allowed |= BIT(VHOST_USER_PROTOCOL_F_SHARED_OBJECT);
-    }
-    if (iface->process_msg) {
+    if (iface->process_msg || iface->pre_msg) {
         allowed |= HOOK_PROTOCOL_FEATURES;
     }
+    return allowed;
+}
+
+static uint64_t offered_protocol_features(VuDev *dev)
+{
+    const VuDevIface *iface = dev->iface;
+    uint64_t features = OWN_PROTOCOL_FEATURES | hooked_protocol_features(iface);
+
     if (iface->get_protocol_features) {
-        features |= iface->get_protocol_features(dev) & allowed;
+        features |= iface->get_protocol_features(dev) & allowed_protocol_features(iface);
     }
     return features;
 }
@@ -341,15 +374,4 @@ int vu_set_config(VuDev *dev, VhostUserMsg *msg)
                          size, offset);
     }
     return VU_DONE;
-}
-
-int vu_get_shared_object(VuDev *dev, VhostUserMsg *msg)
-{
-    const VhostUserShared object = msg->payload.object;
-    int fd = dev->iface->get_shared_object ? dev->iface->get_shared_object(dev, object.uuid) : -1;
-
-    msg->size = 0;
-    msg->fd_num = fd >= 0 ? 1 : 0;
-    msg->fds[0] = fd;
-    return VU_REPLY;
 }

@@ -338,15 +338,22 @@ typedef enum VuIndexKind {
     VU_INDEX__MAX,
 } VuIndexKind;
 
+/* How a request is answered; all but the first always. The rest tells how a refusal looks. */
 typedef enum VuReplyKind {
-    VU_ACK_ONLY,    /* acknowledged if asked */
-    VU_OWN_REPLY,   /* answered always; when refused, there is no form for that */
-    VU_EMPTY_ERROR, /* answered always; an empty payload means refused */
-    VU_U64_ERROR,   /* answered always; a non-zero u64 means refused */
+    VU_ACK_ONLY,       /* acknowledged if asked */
+    VU_OWN_REPLY,      /* there is no form for a refusal */
+    VU_EMPTY_ERROR,    /* an empty payload */
+    VU_U64_ERROR,      /* a non-zero u64 */
+    VU_STATE_ERROR,    /* a u64: the error number and "no descriptor" */
+    VU_SESSION_ERROR,  /* CRYPTO with a negative session id */
+    VU_INFLIGHT_ERROR, /* INFLIGHT with no bytes to map */
+    VU_SHMEM_ERROR,    /* SHMCFG without regions */
     VU_REPLY__MAX,
 } VuReplyKind;
 
-#define VU_NO_GATE 0xff
+/* What must have been accepted: a protocol feature bit, a virtio feature bit, or nothing. */
+#define VU_GATE_VIRTIO 0x80
+#define VU_NO_GATE     0xff
 
 typedef struct VuRequest {
     const char *name;
@@ -355,9 +362,9 @@ typedef struct VuRequest {
     uint8_t min_fds;
     uint8_t max_fds;
     VuIndexKind index;
-    uint8_t gate; /* protocol feature bit that must have been accepted */
+    uint8_t gate;
     VuReplyKind reply;
-    VuHandler handler;
+    VuHandler handler; /* NULL: known, but never obeyed */
 } VuRequest;
 
 /* The row of a request, or NULL. */
@@ -381,7 +388,16 @@ int vu_set_protocol_features(VuDev *dev, VhostUserMsg *msg);
 int vu_get_queue_num(VuDev *dev, VhostUserMsg *msg);
 int vu_get_config(VuDev *dev, VhostUserMsg *msg);
 int vu_set_config(VuDev *dev, VhostUserMsg *msg);
+
+int vu_send_rarp(VuDev *dev, VhostUserMsg *msg);
+int vu_set_mtu(VuDev *dev, VhostUserMsg *msg);
+int vu_create_crypto_session(VuDev *dev, VhostUserMsg *msg);
+int vu_close_crypto_session(VuDev *dev, VhostUserMsg *msg);
+int vu_gpu_set_socket(VuDev *dev, VhostUserMsg *msg);
 int vu_get_shared_object(VuDev *dev, VhostUserMsg *msg);
+int vu_get_shmem_config(VuDev *dev, VhostUserMsg *msg);
+int vu_set_device_state_fd(VuDev *dev, VhostUserMsg *msg);
+int vu_check_device_state(VuDev *dev, VhostUserMsg *msg);
 
 int vu_set_mem_table(VuDev *dev, VhostUserMsg *msg);
 int vu_get_max_mem_slots(VuDev *dev, VhostUserMsg *msg);
@@ -443,5 +459,12 @@ void vu_backend_retry(VuDev *dev);
  * -errno: it is dead.
  */
 int vu_backend_notify(VuDev *dev, VhostUserMsg *msg);
+/*
+ * Ask the front-end, if protocol feature @feature was accepted. With @ret_fd there is an answer
+ * always, otherwise only under REPLY_ACK. True: sent, and if there is an answer, it is yes, with
+ * the descriptor that came along, or -1, in @ret_fd. @msg's descriptors stay the caller's. May
+ * block, so only for requests that the front-end answers without asking us first. Control context.
+ */
+bool vu_backend_request(VuDev *dev, unsigned int feature, VhostUserMsg *msg, int *ret_fd);
 
 #endif /* VU_INTERNAL_H */

@@ -351,6 +351,9 @@ static int publish(VuDev *dev, VuMemMap *map)
     }
     free(uses);
     vu_map_unref(old);
+    if (dev->iface->update_memory) {
+        dev->iface->update_memory(dev);
+    }
     return 0;
 }
 

@@ -187,6 +187,102 @@ static_assert(sizeof(VhostUserShared) == 16, "SHARED is 16 bytes");
 static_assert(sizeof(struct vhost_iotlb_msg) == 32, "IOTLB is 32 bytes");
 static_assert(offsetof(struct vhost_iotlb_msg, perm) == 24, "perm comes before type");
 
+#define VHOST_USER_MAX_CIPHER_KEY_LEN 64
+#define VHOST_USER_MAX_AUTH_KEY_LEN   512
+#define VHOST_USER_MAX_ASYM_KEY_LEN   1024
+
+/*
+ * A session's parameters. The numbers are virtio-crypto's; the "pointer" fields are the front-end's
+ * own, mean nothing here and must not be used: the keys lie behind.
+ */
+typedef struct VhostUserCryptoSym {
+    uint32_t cipher_alg;
+    uint32_t cipher_key_len;
+    uint32_t hash_alg;
+    uint32_t hash_result_len;
+    uint32_t auth_key_len;
+    uint32_t aad_len;
+    uint8_t op_type;
+    uint8_t direction;
+    uint8_t hash_mode;
+    uint8_t alg_chain_order;
+    uint8_t padding[4];
+    uint64_t pointer[2];
+    uint8_t cipher_key[VHOST_USER_MAX_CIPHER_KEY_LEN];
+    uint8_t auth_key[VHOST_USER_MAX_AUTH_KEY_LEN];
+} VhostUserCryptoSym;
+
+typedef struct VhostUserCryptoAsym {
+    uint32_t algo;
+    uint32_t key_type;
+    uint32_t key_len;
+    uint32_t rsa_padding;
+    uint32_t rsa_hash;
+    uint8_t padding[4];
+    uint64_t pointer;
+    uint8_t key[VHOST_USER_MAX_ASYM_KEY_LEN];
+} VhostUserCryptoAsym;
+
+typedef struct VhostUserCryptoSession {
+    uint64_t op_code; /* VIRTIO_CRYPTO_*_CREATE_SESSION: tells which of the two it is */
+    union {
+        VhostUserCryptoSym sym;
+        VhostUserCryptoAsym asym;
+    } u;
+    int64_t session_id; /* in the reply: the new session, or negative */
+} VhostUserCryptoSession;
+static_assert(offsetof(VhostUserCryptoSession, u.sym.cipher_key) == 56, "the cipher key is at 56");
+static_assert(offsetof(VhostUserCryptoSession, u.sym.auth_key) == 120, "the auth key is at 120");
+static_assert(offsetof(VhostUserCryptoSession, u.asym.key) == 40, "the asymmetric key is at 40");
+static_assert(offsetof(VhostUserCryptoSession, session_id) == 1064, "the session id is at 1064");
+static_assert(sizeof(VhostUserCryptoSession) == 1072, "CRYPTO is 1072 bytes");
+
+typedef enum VhostUserTransferDirection {
+    VHOST_USER_TRANSFER_SAVE = 0, /* the back-end writes its state */
+    VHOST_USER_TRANSFER_LOAD = 1, /* the back-end reads it */
+    VHOST_USER_TRANSFER_DIRECTION__MAX,
+} VhostUserTransferDirection;
+
+typedef enum VhostUserTransferPhase {
+    VHOST_USER_TRANSFER_STOPPED = 0, /* all rings are stopped */
+    VHOST_USER_TRANSFER_PHASE__MAX,
+} VhostUserTransferPhase;
+
+typedef struct VhostUserTransferState {
+    uint32_t direction; /* VhostUserTransferDirection */
+    uint32_t phase;     /* VhostUserTransferPhase */
+} VhostUserTransferState;
+static_assert(sizeof(VhostUserTransferState) == 8, "DEVSTATE is 8 bytes");
+
+/* The u64 that answers SET_DEVICE_STATE_FD: an error number, and "no descriptor comes with this".
+ */
+#define VHOST_USER_STATE_ERROR_MASK 0xffu
+#define VHOST_USER_STATE_NOFD_MASK  (0x1u << 8)
+
+#define VHOST_USER_MMAP_RW (0x1ull << 0) /* mapped for reading and writing; else reading only */
+
+typedef struct VhostUserMMap {
+    uint8_t shmid;
+    uint8_t padding[7];
+    uint64_t fd_offset;
+    uint64_t shm_offset;
+    uint64_t len;
+    uint64_t flags; /* VHOST_USER_MMAP_* */
+} VhostUserMMap;
+static_assert(offsetof(VhostUserMMap, fd_offset) == 8, "MMAP has a head of 8 bytes");
+static_assert(sizeof(VhostUserMMap) == 40, "MMAP is 40 bytes");
+
+#define VHOST_USER_MAX_SHMEM_REGIONS 256
+
+typedef struct VhostUserShMemConfig {
+    uint32_t nregions; /* how many sizes are not 0 */
+    uint32_t padding;
+    uint64_t size[VHOST_USER_MAX_SHMEM_REGIONS]; /* bytes, by shmid; multiples of the page size */
+} VhostUserShMemConfig;
+static_assert(sizeof(VhostUserShMemConfig) == 2056, "SHMCFG is 2056 bytes");
+
+#define VHOST_USER_MAC_LEN 6
+
 static_assert(sizeof(struct vhost_vring_state) == 8, "STATE is 8 bytes");
 static_assert(sizeof(struct vhost_vring_addr) == 40, "ADDR is 40 bytes");
 static_assert(offsetof(struct vhost_vring_addr, used_user_addr) == 16, "used comes before avail");
@@ -218,6 +314,10 @@ typedef struct VhostUserMsg {
         VhostUserInflight inflight;
         VhostUserShared object;
         struct vhost_iotlb_msg iotlb;
+        VhostUserCryptoSession session;
+        VhostUserTransferState transfer;
+        VhostUserMMap mmap;
+        VhostUserShMemConfig shmem; /* replies only */
     } payload;
     int fds[VHOST_MEMORY_BASELINE_NREGIONS]; /* -1 where one was taken out */
     int fd_num;
@@ -226,6 +326,6 @@ typedef struct VhostUserMsg {
 
 #define VHOST_USER_HDR_SIZE offsetof(VhostUserMsg, payload)
 static_assert(VHOST_USER_HDR_SIZE == 12, "the header is 12 bytes");
-static_assert(sizeof(((VhostUserMsg *)0)->payload) == 272, "the largest payload is 272 bytes");
+static_assert(sizeof(((VhostUserMsg *)0)->payload) == 2056, "the largest payload is 2056 bytes");
 
 #endif /* VU_PROTOCOL_H */

@@ -2,9 +2,10 @@
 /*
  * What a request may carry, who obeys it, and what is answered.
  *
- * Theory of operation: vu_dispatch() reads one message. The device's process_msg sees it first.
- * Then the request's row is checked: payload size, descriptors, queue number, negotiated feature;
- * so a handler sees only what fits. The handler's result is answered:
+ * Theory of operation: vu_dispatch() reads one message. The device's process_msg and pre_msg see it
+ * first. Then the request's row is checked: negotiated feature, payload size, descriptors, queue
+ * number; so a handler sees only what fits. The device's post_msg sees what was obeyed. The result
+ * is answered:
  *
  *   result    the request has a reply of its own    it has not
  *   obeyed    the reply                             acknowledgement 0, if asked for
@@ -21,6 +22,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/virtio_config.h>
 
 #include "vu-internal.h"
 
@@ -37,7 +39,12 @@
 #define CONF_MIN   offsetof(VhostUserConfig, region)
 #define CONF_MAX   sizeof(VhostUserConfig)
 #define UUID       sizeof(VhostUserShared)
+#define IOTLB      sizeof(struct vhost_iotlb_msg)
+#define SESSION    sizeof(VhostUserCryptoSession)
+#define INFLIGHT   sizeof(VhostUserInflight)
+#define TRANSFER   sizeof(VhostUserTransferState)
 #define FEATURE(x) VHOST_USER_PROTOCOL_F_##x
+#define VIRTIO(x)  (VU_GATE_VIRTIO | VIRTIO_F_##x)
 
 /* clang-format off */
 static const VuRequest requests[] = {
@@ -60,13 +67,32 @@ static const VuRequest requests[] = {
     [16] = {"SET_PROTOCOL_FEATURES", U64, U64,           0, 0, VU_INDEX_NONE,  VU_NO_GATE,                   VU_ACK_ONLY,    vu_set_protocol_features},
     [17] = {"GET_QUEUE_NUM",         0, 0,               0, 0, VU_INDEX_NONE,  FEATURE(MQ),                  VU_OWN_REPLY,   vu_get_queue_num},
     [18] = {"SET_VRING_ENABLE",      STATE, STATE,       0, 0, VU_INDEX_STATE, VU_NO_GATE,                   VU_ACK_ONLY,    vu_set_vring_enable},
+    [19] = {"SEND_RARP",             U64, U64,           0, 0, VU_INDEX_NONE,  FEATURE(RARP),                VU_ACK_ONLY,    vu_send_rarp},
+    [20] = {"NET_SET_MTU",           U64, U64,           0, 0, VU_INDEX_NONE,  FEATURE(NET_MTU),             VU_ACK_ONLY,    vu_set_mtu},
     [21] = {"SET_BACKEND_REQ_FD",    0, U64,             1, 1, VU_INDEX_NONE,  FEATURE(BACKEND_REQ),         VU_ACK_ONLY,    vu_set_backend_req_fd},
+    [22] = {"IOTLB_MSG",             IOTLB, IOTLB,       0, 0, VU_INDEX_NONE,  VIRTIO(IOMMU_PLATFORM),       VU_U64_ERROR,   vu_iotlb_msg},
+    [23] = {"SET_VRING_ENDIAN",      STATE, STATE,       0, 0, VU_INDEX_STATE, FEATURE(CROSS_ENDIAN),        VU_ACK_ONLY,    NULL},
     [24] = {"GET_CONFIG",            CONF_MIN, CONF_MAX, 0, 0, VU_INDEX_NONE,  FEATURE(CONFIG),              VU_EMPTY_ERROR, vu_get_config},
     [25] = {"SET_CONFIG",            CONF_MIN, CONF_MAX, 0, 0, VU_INDEX_NONE,  FEATURE(CONFIG),              VU_ACK_ONLY,    vu_set_config},
+    [26] = {"CREATE_CRYPTO_SESSION", SESSION, SESSION,   0, 0, VU_INDEX_NONE,  FEATURE(CRYPTO_SESSION),      VU_SESSION_ERROR, vu_create_crypto_session},
+    [27] = {"CLOSE_CRYPTO_SESSION",  U64, U64,           0, 0, VU_INDEX_NONE,  FEATURE(CRYPTO_SESSION),      VU_ACK_ONLY,    vu_close_crypto_session},
+    [28] = {"POSTCOPY_ADVISE",       0, 0,               0, 0, VU_INDEX_NONE,  FEATURE(PAGEFAULT),           VU_EMPTY_ERROR, NULL},
+    [29] = {"POSTCOPY_LISTEN",       0, 0,               0, 0, VU_INDEX_NONE,  FEATURE(PAGEFAULT),           VU_ACK_ONLY,    NULL},
+    [30] = {"POSTCOPY_END",          0, 0,               0, 0, VU_INDEX_NONE,  FEATURE(PAGEFAULT),           VU_U64_ERROR,   NULL},
+    [31] = {"GET_INFLIGHT_FD",       INFLIGHT, INFLIGHT, 0, 0, VU_INDEX_NONE,  FEATURE(INFLIGHT_SHMFD),      VU_INFLIGHT_ERROR, NULL},
+    [32] = {"SET_INFLIGHT_FD",       INFLIGHT, INFLIGHT, 1, 1, VU_INDEX_NONE,  FEATURE(INFLIGHT_SHMFD),      VU_ACK_ONLY,    NULL},
+    [33] = {"GPU_SET_SOCKET",        0, U64,             1, 1, VU_INDEX_NONE,  VU_NO_GATE,                   VU_ACK_ONLY,    vu_gpu_set_socket},
+    [34] = {"RESET_DEVICE",          0, 0,               0, 0, VU_INDEX_NONE,  FEATURE(RESET_DEVICE),        VU_ACK_ONLY,    NULL},
+    [35] = {"VRING_KICK",            STATE, STATE,       0, 0, VU_INDEX_STATE, FEATURE(INBAND_NOTIFICATIONS), VU_ACK_ONLY,   NULL},
     [36] = {"GET_MAX_MEM_SLOTS",     0, 0,               0, 0, VU_INDEX_NONE,  FEATURE(CONFIGURE_MEM_SLOTS), VU_OWN_REPLY,   vu_get_max_mem_slots},
     [37] = {"ADD_MEM_REG",           MEMREG, MEMREG,     1, 1, VU_INDEX_NONE,  FEATURE(CONFIGURE_MEM_SLOTS), VU_ACK_ONLY,    vu_add_mem_reg},
     [38] = {"REM_MEM_REG",           MEMREG, MEMREG,     0, 1, VU_INDEX_NONE,  FEATURE(CONFIGURE_MEM_SLOTS), VU_ACK_ONLY,    vu_rem_mem_reg},
+    [39] = {"SET_STATUS",            U64, U64,           0, 0, VU_INDEX_NONE,  FEATURE(STATUS),              VU_ACK_ONLY,    NULL},
+    [40] = {"GET_STATUS",            0, 0,               0, 0, VU_INDEX_NONE,  FEATURE(STATUS),              VU_OWN_REPLY,   NULL},
     [41] = {"GET_SHARED_OBJECT",     UUID, UUID,         0, 0, VU_INDEX_NONE,  FEATURE(SHARED_OBJECT),       VU_EMPTY_ERROR, vu_get_shared_object},
+    [42] = {"SET_DEVICE_STATE_FD",   TRANSFER, TRANSFER, 1, 1, VU_INDEX_NONE,  FEATURE(DEVICE_STATE),        VU_STATE_ERROR, vu_set_device_state_fd},
+    [43] = {"CHECK_DEVICE_STATE",    0, 0,               0, 0, VU_INDEX_NONE,  FEATURE(DEVICE_STATE),        VU_U64_ERROR,   vu_check_device_state},
+    [44] = {"GET_SHMEM_CONFIG",      0, 0,               0, 0, VU_INDEX_NONE,  FEATURE(SHMEM_MAP),           VU_SHMEM_ERROR, vu_get_shmem_config},
 };
 /* clang-format on */
 
@@ -82,7 +108,7 @@ typedef struct VuPending {
 
 const VuRequest *vu_request_row(uint32_t request)
 {
-    return request < NUM_ROWS && requests[request].handler ? &requests[request] : NULL;
+    return request < NUM_ROWS && requests[request].name ? &requests[request] : NULL;
 }
 
 const char *vu_request_name(uint32_t request)
@@ -121,13 +147,33 @@ static int check_queue(VuDev *dev, const VuRequest *row, const VhostUserMsg *msg
     return 0;
 }
 
+static int check_gate(VuDev *dev, const VuRequest *row)
+{
+    unsigned int bit = row->gate & ~VU_GATE_VIRTIO;
+
+    if (row->gate == VU_NO_GATE) {
+        return 0;
+    }
+    if (row->gate & VU_GATE_VIRTIO) {
+        return vu_has_feature(dev, bit)
+                   ? 0
+                   : vu_refuse(dev, EPERM, "feature %u was not negotiated", bit);
+    }
+    return vu_has_protocol_feature(dev, bit)
+               ? 0
+               : vu_refuse(dev, EPERM, "protocol feature %u was not negotiated", bit);
+}
+
 static int check_request(VuDev *dev, const VuRequest *row, const VhostUserMsg *msg)
 {
+    int rc;
+
     if (!row) {
         return vu_refuse(dev, ENOSYS, "request %d is not known", msg->request);
     }
-    if (row->gate != VU_NO_GATE && !vu_has_protocol_feature(dev, row->gate)) {
-        return vu_refuse(dev, EPERM, "protocol feature %u was not negotiated", row->gate);
+    rc = check_gate(dev, row);
+    if (rc < 0) {
+        return rc;
     }
     if (msg->size < row->min_size || msg->size > row->max_size) {
         return vu_refuse(dev, EINVAL, "a payload of %u bytes, expected %u to %u", msg->size,
@@ -136,6 +182,9 @@ static int check_request(VuDev *dev, const VuRequest *row, const VhostUserMsg *m
     if (msg->fd_num < row->min_fds || msg->fd_num > row->max_fds) {
         return vu_refuse(dev, EINVAL, "%d descriptors, expected %u to %u", msg->fd_num,
                          row->min_fds, row->max_fds);
+    }
+    if (!row->handler) {
+        return vu_refuse(dev, EOPNOTSUPP, "this back-end does not obey it");
     }
     return check_queue(dev, row, msg);
 }
@@ -187,6 +236,49 @@ static bool send_ack(VuDev *dev, VhostUserMsg *msg, uint64_t value)
     return send_answer(dev, msg);
 }
 
+/* The refusals of requests that have a reply of their own, each in the form of that reply. */
+
+static void refuse_empty(VhostUserMsg *msg, int err)
+{
+    msg->size = 0;
+}
+
+static void refuse_u64(VhostUserMsg *msg, int err)
+{
+    vu_reply_u64(msg, err);
+}
+
+static void refuse_transfer(VhostUserMsg *msg, int err)
+{
+    vu_reply_u64(msg, (err & VHOST_USER_STATE_ERROR_MASK) | VHOST_USER_STATE_NOFD_MASK);
+}
+
+static void refuse_session(VhostUserMsg *msg, int err)
+{
+    msg->size = sizeof(msg->payload.session);
+    memset(&msg->payload, 0, msg->size);
+    msg->payload.session.session_id = -1;
+}
+
+static void refuse_inflight(VhostUserMsg *msg, int err)
+{
+    msg->size = sizeof(msg->payload.inflight);
+    memset(&msg->payload, 0, msg->size);
+}
+
+static void refuse_shmem(VhostUserMsg *msg, int err)
+{
+    msg->size = sizeof(msg->payload.shmem);
+    memset(&msg->payload, 0, msg->size);
+}
+
+static void (*const refusals[VU_REPLY__MAX])(VhostUserMsg *msg, int err) = {
+    [VU_ACK_ONLY] = refuse_u64,          [VU_EMPTY_ERROR] = refuse_empty,
+    [VU_U64_ERROR] = refuse_u64,         [VU_STATE_ERROR] = refuse_transfer,
+    [VU_SESSION_ERROR] = refuse_session, [VU_INFLIGHT_ERROR] = refuse_inflight,
+    [VU_SHMEM_ERROR] = refuse_shmem,
+};
+
 static bool answer_refusal(VuDev *dev, VhostUserMsg *msg, int rc, bool need_ack)
 {
     const VuRequest *row = vu_request_row(msg->request);
@@ -195,17 +287,14 @@ static bool answer_refusal(VuDev *dev, VhostUserMsg *msg, int rc, bool need_ack)
 
     vu_count(&dev->priv->stats.refused);
     vu_trace(dev, VU_TRACE_REFUSED, -1, msg->request, -rc, reason);
-    if (reply == VU_OWN_REPLY || (reply == VU_ACK_ONLY && !need_ack)) {
+    if (!refusals[reply] || (reply == VU_ACK_ONLY && !need_ack)) {
         vu_panic(dev, "%s refused: %s", vu_request_name(msg->request), reason);
         return false;
     }
     vu_log_message(dev, "%s refused: %s", vu_request_name(msg->request), reason);
-    if (reply == VU_EMPTY_ERROR) {
-        vu_message_done(msg);
-        msg->size = 0;
-        return send_answer(dev, msg);
-    }
-    return send_ack(dev, msg, -rc);
+    vu_message_done(msg);
+    refusals[reply](msg, -rc);
+    return send_answer(dev, msg);
 }
 
 static bool answer(VuDev *dev, VhostUserMsg *msg, int rc, bool need_ack)
@@ -217,6 +306,32 @@ static bool answer(VuDev *dev, VhostUserMsg *msg, int rc, bool need_ack)
         return send_answer(dev, msg);
     }
     return !need_ack || send_ack(dev, msg, 0);
+}
+
+/* What a hook did, as the result of a handler; @otherwise if it did nothing. */
+static int hook_result(VuDev *dev, VuMsgResult result, int otherwise)
+{
+    switch (result) {
+    case VU_MSG_HANDLED:
+        return VU_DONE;
+    case VU_MSG_REPLY:
+        return VU_REPLY;
+    case VU_MSG_REFUSED:
+        return vu_refuse(dev, EINVAL, "the device does not want it");
+    default:
+        return otherwise;
+    }
+}
+
+/* The same for what the library has obeyed, with result @rc; the device may have a word. */
+static bool answer_obeyed(VuDev *dev, VhostUserMsg *msg, int rc, bool need_ack)
+{
+    if (rc >= 0 && dev->iface->post_msg) {
+        VuMsgResult result = dev->iface->post_msg(dev, msg);
+
+        rc = hook_result(dev, result == VU_MSG_HANDLED ? VU_MSG_NOT_HANDLED : result, rc);
+    }
+    return answer(dev, msg, rc, need_ack);
 }
 
 /* ---- Waiting ---- */
@@ -231,7 +346,7 @@ static bool pending_finish(VuDev *dev, VuPending *p)
     if (p->await.finish) {
         rc = p->await.finish(dev, &p->msg, p->await.opaque);
     }
-    return answer(dev, &p->msg, rc, p->need_ack);
+    return answer_obeyed(dev, &p->msg, rc, p->need_ack);
 }
 
 /* Answer everything that can be answered without overtaking. */
@@ -285,7 +400,7 @@ static bool await_answer(VuDev *dev, VhostUserMsg *msg, bool need_ack)
     VuPending *p;
 
     if (!await.finish && !need_ack) {
-        return true;
+        return answer_obeyed(dev, msg, VU_DONE, false);
     }
     if (!await.ready(dev, await.opaque)) {
         if (!dev->priv->io->wait) {
@@ -300,8 +415,8 @@ static bool await_answer(VuDev *dev, VhostUserMsg *msg, bool need_ack)
             return false;
         }
     }
-    return answer(dev, msg, await.finish ? await.finish(dev, msg, await.opaque) : VU_DONE,
-                  need_ack);
+    return answer_obeyed(dev, msg, await.finish ? await.finish(dev, msg, await.opaque) : VU_DONE,
+                         need_ack);
 }
 
 /* ---- Dispatch ---- */
@@ -326,8 +441,8 @@ static bool wants_ack(VuDev *dev, const VhostUserMsg *msg)
            vu_has_protocol_feature(dev, VHOST_USER_PROTOCOL_F_REPLY_ACK);
 }
 
-/* The device's own messages; what it handles, it owns. */
-static bool offer_to_device(VuDev *dev, VhostUserMsg *msg, bool *ret_ok)
+/* QEMU's hook: what the device handles, it owns. */
+static bool offer_to_process_msg(VuDev *dev, VhostUserMsg *msg, bool *ret_ok)
 {
     bool need_ack = wants_ack(dev, msg);
     int do_reply = 0;
@@ -342,6 +457,22 @@ static bool offer_to_device(VuDev *dev, VhostUserMsg *msg, bool *ret_ok)
         msg->fd_num = 0;
         *ret_ok = !need_ack || send_ack(dev, msg, 0);
     }
+    return true;
+}
+
+/* Has the device obeyed or refused @msg itself? Then *@ret_ok: the connection goes on. */
+static bool offer_to_device(VuDev *dev, VhostUserMsg *msg, bool *ret_ok)
+{
+    VuMsgResult result;
+
+    if (offer_to_process_msg(dev, msg, ret_ok)) {
+        return true;
+    }
+    result = dev->iface->pre_msg ? dev->iface->pre_msg(dev, msg) : VU_MSG_NOT_HANDLED;
+    if (result == VU_MSG_NOT_HANDLED) {
+        return false;
+    }
+    *ret_ok = answer(dev, msg, hook_result(dev, result, VU_DONE), wants_ack(dev, msg));
     return true;
 }
 
@@ -366,7 +497,7 @@ static bool obey(VuDev *dev, VhostUserMsg *msg)
         /* SET_PROTOCOL_FEATURES may have changed it. */
         need_ack = need_ack || wants_ack(dev, msg);
     }
-    return rc == VU_WAIT ? await_answer(dev, msg, need_ack) : answer(dev, msg, rc, need_ack);
+    return rc == VU_WAIT ? await_answer(dev, msg, need_ack) : answer_obeyed(dev, msg, rc, need_ack);
 }
 
 bool vu_dispatch(VuDev *dev)

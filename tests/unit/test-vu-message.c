@@ -130,7 +130,7 @@ static void test_end_in_the_middle_is_reported(void)
 
 static void test_payload_beyond_the_largest_is_refused(void)
 {
-    static const uint32_t sizes[] = { 273, 4096, 0x7fffffff, 0xffffffff };
+    static const uint32_t sizes[] = { 2057, 4096, 0x7fffffff, 0xffffffff };
 
     for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
         uint32_t head[3] = { VHOST_USER_SET_FEATURES, VHOST_USER_VERSION, sizes[i] };
