@@ -25,7 +25,8 @@ packages_for()
     case "$1" in
     build)
         echo gcc libc6-dev pkg-config meson ninja-build python3 \
-             libglib2.0-dev liburing-dev libjson-c-dev linux-libc-dev
+             libglib2.0-dev liburing-dev libjson-c-dev libseccomp-dev \
+             linux-libc-dev
         ;;
     check)
         echo clang clang-format git

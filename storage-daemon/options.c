@@ -17,6 +17,8 @@
 #include "qemu/keyval.h"
 #include "qobject/qdict.h"
 #include "qom/object_interfaces.h"
+#include "run-as.h"
+#include "sandbox.h"
 #include "trace/control.h"
 
 static void print_options_help(void);
@@ -159,6 +161,21 @@ static OptionResult early_pidfile(StartupOptions *startup, const char *arg, Erro
     return OPTION_DONE;
 }
 
+static OptionResult early_sandbox(StartupOptions *startup, const char *arg, Error **errp)
+{
+    g_autofree char *kind = NULL;
+
+    if (asks_for_help(arg, "enable", &kind)) {
+        return print_help("sandbox", NULL, &qapi_type_SandboxOptions, NULL);
+    }
+    return sandbox_parse(arg, errp) ? OPTION_DONE : OPTION_FAILED;
+}
+
+static OptionResult early_run_with(StartupOptions *startup, const char *arg, Error **errp)
+{
+    return run_as_parse(arg, errp) ? OPTION_DONE : OPTION_FAILED;
+}
+
 const Option options[] = {
     {
         .name = "help",
@@ -251,6 +268,25 @@ const Option options[] = {
         .has_argument = true,
         .early = early_pidfile,
         .help = "  --pidfile <path>       keep the process's number in a file\n",
+    },
+    {
+        .name = "run-with",
+        .has_argument = true,
+        .early = early_run_with,
+        .help = "  --run-with user=<name>|<uid>:<gid>\n"
+                "                         become this user once everything is set up\n",
+    },
+    {
+        .name = "sandbox",
+        .has_argument = true,
+        .early = early_sandbox,
+        .help = "  --sandbox [enable=]on|off[,network=allow|deny]\n"
+                "            [,path.0=<folder or file>,path.1=...]\n"
+                "            [,obsolete=deny][,elevateprivileges=deny|children]\n"
+                "            [,spawn=deny][,resourcecontrol=deny]\n"
+                "                         give rights away before anybody is served: only the\n"
+                "                         system calls that are needed, only the files that\n"
+                "                         the command line names, and those in path.<n>\n",
     },
     {},
 };

@@ -3,11 +3,12 @@
  * The program: options in order, the main loop, and the end of everything.
  *
  * Theory of operation: the command line is taken apart first; --help, --version, --daemonize and
- * --pidfile are looked at before anything exists, so that fork() happens in a process without
- * threads. Then the layers are initialised, the other options are carried out in order, the trace
- * and pid files are written and a waiting parent let go. The main loop runs until a signal or the
- * command quit ends it. The end is the same after a failure: exports, nodes, monitors, character
- * devices and objects go, in this order, and nothing stays behind.
+ * --pidfile, --run-with and --sandbox are looked at before anything exists, so that fork() happens
+ * in a process without threads, and what threads inherit of a sandbox is there before them. Then
+ * the layers are initialised, the other options are carried out in order, the trace and pid files
+ * are written, privileges dropped, the sandbox closed and a waiting parent let go. The main loop
+ * runs until a signal or the command quit ends it. The end is the same after a failure: exports,
+ * nodes, monitors, character devices and objects go, in this order, and nothing stays behind.
  */
 #include "qemu/osdep.h"
 #include <sys/resource.h>
@@ -22,6 +23,8 @@
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
 #include "qom/object_interfaces.h"
+#include "run-as.h"
+#include "sandbox.h"
 #include "shutdown.h"
 #include "trace/control.h"
 
@@ -75,7 +78,20 @@ static void cleanup(void)
 static bool start(const StartupOptions *startup, Error **errp)
 {
     return trace_init_file(errp) && (!startup->pidfile || pidfile_create(startup->pidfile, errp)) &&
-           daemonize_ready(errp);
+           run_as_apply(errp) && sandbox_enter(errp) && daemonize_ready(errp);
+}
+
+/* The files that the options name stay usable inside of a sandbox. */
+static bool begin_sandbox(const GArray *parsed, Error **errp)
+{
+    for (guint i = 0; i < parsed->len; i++) {
+        const ParsedOption *p = &g_array_index(parsed, ParsedOption, i);
+
+        if (p->arg) {
+            sandbox_note_option(p->option->name, p->arg);
+        }
+    }
+    return sandbox_begin(errp);
 }
 
 static int run(GArray *parsed, char **argv, const StartupOptions *startup)
@@ -119,7 +135,8 @@ int main(int argc, char **argv)
     if (early != OPTION_DONE) {
         return early == OPTION_EXIT ? EXIT_SUCCESS : EXIT_FAILURE;
     }
-    if ((startup.daemonize && !daemonize_begin(&err)) || !init_layers(&err)) {
+    if ((startup.daemonize && !daemonize_begin(&err)) || !begin_sandbox(parsed, &err) ||
+        !init_layers(&err)) {
         error_report_err(err);
         return EXIT_FAILURE;
     }

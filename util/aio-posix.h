@@ -107,6 +107,13 @@ int aio_context_set_fdmon(AioContext *ctx, const FDMonOps *ops);
 #ifdef CONFIG_LINUX_IO_URING
 /** fdmon_io_uring_enters: statistics: how often @ctx has called io_uring_enter(). */
 uint64_t fdmon_io_uring_enters(AioContext *ctx);
+
+/**
+ * fdmon_io_uring_restrict: let rings do from now on only what event loops and files need, and make
+ * some for @contexts contexts that come when the process may make none any more; those beyond wait
+ * by epoll.  Before the first context.  0, or -errno: there may be fewer.
+ */
+int fdmon_io_uring_restrict(unsigned contexts);
 #endif
 
 /* aio-posix.c */

@@ -29,7 +29,7 @@
 #include "qemu/error-report.h"
 #include "qemu/lockable.h"
 #include "util/aio-posix.h"
-#include <liburing.h>
+#include "util/io_uring-guard.h"
 #include <sys/syscall.h>
 
 #define RING_ENTRIES     256
@@ -70,18 +70,46 @@ static const unsigned ring_flags[] = {
     0,
 };
 
+static struct io_uring_params ring_params(size_t kind)
+{
+    return (struct io_uring_params){
+        .flags = ring_flags[kind] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+        .cq_entries = RING_COMPLETIONS,
+    };
+}
+
+/* Stores rings of the best kind that the kernel has, for a GMainContext or not. */
+static int store_rings(unsigned count, bool for_source)
+{
+    int ret = -EINVAL;
+
+    for (size_t i = for_source; i < ARRAY_SIZE(ring_flags) && ret < 0; i++) {
+        struct io_uring_params params = ring_params(i);
+
+        ret = uring_guard_store(count, RING_ENTRIES, &params);
+    }
+    return ret;
+}
+
+int fdmon_io_uring_restrict(unsigned contexts)
+{
+    int ret;
+
+    uring_guard_begin();
+    ret = store_rings(contexts, false);
+    /* The main loop's two contexts change theirs when it first runs. */
+    return ret < 0 ? ret : store_rings(2, true);
+}
+
 static int ring_setup(FDMonUring *s)
 {
     const unsigned features = IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP;
     struct io_uring_params params;
     int ret = -EINVAL;
 
-    for (size_t i = s->for_source; i < ARRAY_SIZE(ring_flags) && ret == -EINVAL; i++) {
-        params = (struct io_uring_params){
-            .flags = ring_flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
-            .cq_entries = RING_COMPLETIONS,
-        };
-        ret = io_uring_queue_init_params(RING_ENTRIES, &s->ring, &params);
+    for (size_t i = s->for_source; i < ARRAY_SIZE(ring_flags) && ret < 0; i++) {
+        params = ring_params(i);
+        ret = uring_guard_init(RING_ENTRIES, &s->ring, &params);
     }
     if (ret < 0) {
         return ret;

@@ -3,13 +3,56 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/atomic.h"
+#include "qemu/cutils.h"
 
 Role main_loop_role;
 Role coroutine_role;
 
+/* The number in a name such as /dev/fd/3; -1: @name is none of these. */
+static int descriptor_in_name(const char *name)
+{
+    static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
+    int fd;
+
+    for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+        if (g_str_has_prefix(name, folders[i]) &&
+            qemu_strtoi(name + strlen(folders[i]), NULL, 10, &fd) == 0 && fd >= 0) {
+            return fd;
+        }
+    }
+    return -1;
+}
+
+/*
+ * Another descriptor for what @fd has open, if that serves. To open it by its name makes a new open
+ * file, which whoever gave us the old one may have more right to than we have.
+ */
+static int dup_for_open(int fd, int flags)
+{
+    int has = fcntl(fd, F_GETFL);
+
+    if (has < 0 || ((has & O_ACCMODE) != O_RDWR && (has & O_ACCMODE) != (flags & O_ACCMODE))) {
+        return -1;
+    }
+    if ((flags & O_DIRECT) && !(has & O_DIRECT) && fcntl(fd, F_SETFL, has | O_DIRECT) < 0) {
+        return -1;
+    }
+    return qemu_dup(fd);
+}
+
 static int open_cloexec(const char *name, int flags, mode_t mode)
 {
-    return RETRY_ON_EINTR(open(name, flags | O_CLOEXEC, mode));
+    int fd = RETRY_ON_EINTR(open(name, flags | O_CLOEXEC, mode));
+    int saved_errno = errno;
+    int inherited;
+
+    if (fd >= 0 || (saved_errno != EACCES && saved_errno != EPERM)) {
+        return fd;
+    }
+    inherited = descriptor_in_name(name);
+    fd = inherited >= 0 ? dup_for_open(inherited, flags) : -1;
+    errno = saved_errno;
+    return fd;
 }
 
 static int open_with_error(const char *name, int flags, mode_t mode, Error **errp)

@@ -7,6 +7,7 @@ import struct
 import time
 import unittest
 
+from support import paths
 from support.daemon import Daemon
 from support.image import MIB, Image
 from support.load import LoadThread
@@ -47,7 +48,7 @@ class ComeAndGo(ProtoCase):
 
     def memory_slack(self):
         """KiB that may be added: a sanitizer keeps freed memory for a while."""
-        return 2048 if 'asan' not in os.environ.get('QSD', '') else 65536
+        return 65536 if paths.sanitized() else 2048
 
     def test_deletion_under_load_does_not_disturb_another(self):
         worker = LoadThread(self.socket())

@@ -6,6 +6,7 @@ import os
 import socket
 import unittest
 
+from support import paths
 from support.daemon import Daemon
 from support.qmp import Qmp, QmpError
 from support.waiting import TIMEOUT, until
@@ -337,7 +338,7 @@ class Several(QmpCase):
         for _ in range(100):
             self.assertEqual(self.daemon.qmp.command('query-jobs'), [])
         # A sanitizer keeps freed memory for a while.
-        slack = 65536 if 'asan' in os.environ.get('QSD', '') else 4096
+        slack = 65536 if paths.sanitized() else 4096
         self.assertLess(self.daemon.memory(), memory + slack)
         # It gets all it asked for once it reads on.
         stalled.setblocking(True)

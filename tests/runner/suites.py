@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a test run is made of: suites, the builds they need, the jobs they give."""
 
+import dataclasses
 import glob
 import os
 import sys
@@ -11,6 +12,9 @@ from .jobs import Job
 # Unit tests with cases that a sanitizer's own mappings would spoil.
 PLAIN = {'test-coroutine'}
 DAEMON = 'storage-daemon/qemu-storage-daemon'
+# Protocol tests that run once more on a daemon in a sandbox.
+SANDBOXED = ('test_lifecycle', 'test_moving', 'test_multithread', 'test_proto_blk',
+             'test_proto_memory', 'test_proto_stream', 'test_qmp', 'test_qtest_forms')
 
 
 def _tap(top, path):
@@ -50,9 +54,18 @@ def unit(top):
             *builds.unit_tests(top, 'release', PLAIN)]
 
 
+def _sandboxed(top, jobs):
+    """Those of @jobs that are to run again on a daemon in a sandbox."""
+    wrapper = os.path.join(top, 'tests/qtest/sandboxed')
+    return [dataclasses.replace(job, name=f'{job.name}-sandboxed',
+                                env={**job.env, 'QSD': wrapper, 'QSD_SANDBOXED': job.env['QSD']})
+            for job in jobs if os.path.basename(job.name) in SANDBOXED]
+
+
 def proto(top):
     """A scripted client over a socket, and the daemon's own life, under ASan and UBSan."""
-    return _python_tests(top, 'proto', 'asan', 600, 4)
+    jobs = _python_tests(top, 'proto', 'asan', 600, 4)
+    return jobs + _sandboxed(top, jobs)
 
 
 def guest(top):

@@ -13,9 +13,11 @@ from .waiting import TIMEOUT, until
 
 
 class Daemon:
-    """One process. `arguments` come after a QMP monitor and a pid file that it always has."""
+    """One process. `arguments` come after a QMP monitor and a pid file that it always has;
+    `process` is for subprocess.Popen.
+    """
 
-    def __init__(self, *arguments, folder=None, pass_fds=(), env=None):
+    def __init__(self, *arguments, folder=None, env=None, **process):
         self._own_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix='qsd-')
         self.stderr_path = self.path('stderr')
@@ -28,8 +30,8 @@ class Daemon:
         with open(self.stderr_path, 'ab') as stderr:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                             stdout=subprocess.DEVNULL, stderr=stderr,
-                                            pass_fds=pass_fds, cwd=self.folder,
-                                            env={**os.environ, **(env or {})})
+                                            cwd=self.folder,
+                                            env={**os.environ, **(env or {})}, **process)
         self.pid = self.process.pid
         until(self._is_up, 'the daemon is up', TIMEOUT)
 

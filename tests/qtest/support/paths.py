@@ -19,6 +19,11 @@ def contrib(name):
     return os.path.join(os.path.dirname(daemon()), '../contrib', name, name)
 
 
+def sanitized():
+    """Whether the daemon is one with a sanitizer, which keeps freed memory for a while."""
+    return 'asan' in os.environ.get('QSD_SANDBOXED', os.environ.get('QSD', ''))
+
+
 def cache():
     """A folder for what is costly to make and the same in each run (kernel, initrds)."""
     path = os.environ.get('QTEST_CACHE') or os.path.join(TOP, 'build/guest')
