@@ -13,6 +13,7 @@ Installs Debian 12 packages, by purpose:
   check    the second compiler, the formatter: what the tests need besides
   guests   the virtual machines that the tests and ./quickstart boot
   all      everything above
+  fuzz     the fuzzers of tests/fuzz/run.py
 
   --list   print the package names and change nothing
 
@@ -33,6 +34,9 @@ packages_for()
         ;;
     guests)
         echo qemu-system-x86 user-mode-linux busybox-static lz4 e2fsprogs fdisk gcc libc6-dev
+        ;;
+    fuzz)
+        echo clang-14 libclang-rt-14-dev llvm-14 afl++
         ;;
     all)
         packages_for build

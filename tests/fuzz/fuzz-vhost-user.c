@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The message stream: any messages with any descriptors, in any order, to a device on
+ * libvhost-user, while its rings run.
+ *
+ * An input is a byte of set-up and a row of steps: below 0xc0 a message (fuzz-vu.c), above what
+ * the guest, the device or the back-end's channel does.
+ */
+#include "qemu/osdep.h"
+#include "fuzz-device.h"
+
+#define STEPS_MAX 256
+
+enum Step {
+    STEP_DEED = 0xc0, /* and the number of a FuzzDeed */
+    STEP_SERVE = 0xd0,
+    STEP_HOLD = 0xd1,
+    STEP_COMPLETE = 0xd2,
+    STEP_COMPLETE_LAST = 0xd3,
+    STEP_CONFIG_CHANGE = 0xd4,
+    STEP_BREAK = 0xd5,
+    STEP_LOOK = 0xd6,
+};
+
+/* What the device offers, by the bits of the first byte. */
+#define OFFER_SHARED_OBJECT 1
+#define OFFER_SMALL_RINGS   2
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    fuzz_front_setup();
+    LLVMFuzzerTestOneInput(NULL, 0);
+    fuzz_leaks_begin();
+    return 0;
+}
+
+static void look(FuzzDevice *d, unsigned queue)
+{
+    VuVirtq *vq = vu_get_queue(&d->dev, queue);
+    unsigned in, out;
+
+    vu_queue_empty(&d->dev, vq);
+    vu_queue_get_avail_bytes(&d->dev, vq, &in, &out, 65536, 65536);
+    vu_queue_set_notification(&d->dev, vq, in & 1);
+}
+
+static void device_step(FuzzDevice *d, uint8_t step, FuzzTape *tape)
+{
+    switch (step) {
+    case STEP_SERVE:
+        fuzz_device_serve(d);
+        break;
+    case STEP_HOLD:
+        d->hold = !d->hold;
+        break;
+    case STEP_COMPLETE:
+    case STEP_COMPLETE_LAST:
+        fuzz_device_complete(d, fuzz_u8(tape), step == STEP_COMPLETE_LAST);
+        break;
+    case STEP_CONFIG_CHANGE:
+        vu_config_change_msg(&d->dev);
+        break;
+    case STEP_BREAK:
+        /* The peer may write half a message and more of it later. */
+        d->front.out_of_step = true;
+        break;
+    case STEP_LOOK:
+        look(d, fuzz_u8(tape) % FUZZ_QUEUES);
+        break;
+    default:
+        break;
+    }
+}
+
+/* False: the connection is at its end. */
+static bool take_step(FuzzDevice *d, FuzzTape *tape)
+{
+    uint8_t step = *tape->at;
+
+    if (step < STEP_DEED) {
+        fuzz_front_message(&d->front, tape);
+        return fuzz_device_obey(d);
+    }
+    fuzz_u8(tape);
+    if (step < STEP_SERVE) {
+        fuzz_front_deed(&d->front, step - STEP_DEED, tape);
+    } else {
+        device_step(d, step, tape);
+    }
+    return true;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    FuzzTape tape = { data, data + size };
+    uint8_t offer = fuzz_u8(&tape);
+    uint64_t protocol =
+        offer & OFFER_SHARED_OBJECT ? 1ull << VHOST_USER_PROTOCOL_F_SHARED_OBJECT : 0;
+    FuzzDevice d;
+
+    fuzz_device_init(&d, 0, protocol);
+    if (offer & OFFER_SMALL_RINGS) {
+        vu_set_max_queue_size(&d.dev, 8);
+    }
+    for (int n = 0; n < STEPS_MAX && fuzz_more(&tape) && take_step(&d, &tape); n++) {
+    }
+    fuzz_device_done(&d);
+    fuzz_check_leaks();
+    return 0;
+}
