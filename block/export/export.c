@@ -10,11 +10,11 @@
 #include "block/aio-wait.h"
 #include "block/block.h"
 #include "block/export.h"
+#include "export-threads.h"
 #include "qapi/error.h"
 #include "qapi/qapi-commands-block-export.h"
 #include "qapi/qapi-events-block-export.h"
 #include "system/block-backend.h"
-#include "system/iothread.h"
 #include "vhost-user-blk-server.h"
 
 static const BlockExportDriver *const blk_exp_drivers[] = {
@@ -46,76 +46,18 @@ static const BlockExportDriver *blk_exp_find_driver(BlockExportType type)
     return NULL;
 }
 
-static void blk_exp_put_iothread(gpointer iothread)
-{
-    iothread_put_user(iothread);
-}
-
-/* Have the thread @id join @threads, kept in use. */
-static bool blk_exp_take_iothread(GPtrArray *threads, const char *id, Error **errp)
-{
-    IOThread *iothread = iothread_by_id(id);
-
-    if (!iothread) {
-        error_setg(errp, "iothread \"%s\" not found", id);
-        return false;
-    }
-    if (g_ptr_array_find(threads, iothread, NULL)) {
-        error_setg(errp, "iothread \"%s\" is named more than once", id);
-        return false;
-    }
-    iothread_get_user(iothread);
-    g_ptr_array_add(threads, iothread);
-    return true;
-}
-
-/* The threads that @export names, kept in use, in their order; NULL with @errp set. */
-static GPtrArray *blk_exp_take_iothreads(const BlockExportOptions *export,
-                                         const BlockExportDriver *drv, Error **errp)
-{
-    g_autoptr(GPtrArray) threads = g_ptr_array_new_with_free_func(blk_exp_put_iothread);
-    const BlockExportIothreads *iothreads = export->iothread;
-    const strList *entry;
-
-    if (!iothreads) {
-        return g_steal_pointer(&threads);
-    }
-    if (iothreads->type == QTYPE_QSTRING) {
-        return blk_exp_take_iothread(threads, iothreads->u.single, errp) ? g_steal_pointer(&threads)
-                                                                         : NULL;
-    }
-    if (!iothreads->u.multi) {
-        error_setg(errp, "The set of I/O threads must not be empty");
-        return NULL;
-    }
-    if (iothreads->u.multi->next && !drv->supports_multithreading) {
-        error_setg(errp, "%s export does not support multi-threading",
-                   BlockExportType_str(export->type));
-        return NULL;
-    }
-    for (entry = iothreads->u.multi; entry; entry = entry->next) {
-        if (!blk_exp_take_iothread(threads, entry->value, errp)) {
-            return NULL;
-        }
-    }
-    return g_steal_pointer(&threads);
-}
-
 /*
  * Move the node to the first thread that was asked for. Returns false with
  * @errp set when the user insists on it and the node cannot go there.
  */
-static bool blk_exp_move_node(BlockDriverState *bs, const BlockExportOptions *export,
-                              const GPtrArray *threads, Error **errp)
+static bool blk_exp_move_node(BlockDriverState *bs, const BlockExportThreads *threads, bool insist,
+                              Error **errp)
 {
+    AioContext *home = blk_exp_threads_home(threads);
     Error *local_err = NULL;
 
-    if (!threads->len) {
-        return true;
-    }
-    if (bdrv_try_change_aio_context(bs, iothread_get_aio_context(threads->pdata[0]), NULL,
-                                    &local_err) < 0) {
-        if (export->fixed_iothread) {
+    if (home && bdrv_try_change_aio_context(bs, home, NULL, &local_err) < 0) {
+        if (insist) {
             error_propagate(errp, local_err);
             return false;
         }
@@ -177,7 +119,7 @@ static BlockDriverState *blk_exp_lookup_node(const BlockExportOptions *export, E
 }
 
 static BlockExport *blk_exp_new(BlockExportOptions *export, const BlockExportDriver *drv,
-                                BlockDriverState *bs, GPtrArray *threads, Error **errp)
+                                BlockDriverState *bs, BlockExportThreads *threads, Error **errp)
 {
     BlockBackend *blk = blk_exp_new_backend(bs, export, errp);
     BlockExport *exp;
@@ -189,7 +131,8 @@ static BlockExport *blk_exp_new(BlockExportOptions *export, const BlockExportDri
     *exp = (BlockExport){
         .drv = drv,
         .id = g_strdup(export->id),
-        .iothreads = g_ptr_array_ref(threads),
+        .threads = threads,
+        .fixed_iothread = export->fixed_iothread,
         .refcount = 1,
         .user_owned = true,
         .ctx = blk_get_aio_context(blk),
@@ -197,7 +140,6 @@ static BlockExport *blk_exp_new(BlockExportOptions *export, const BlockExportDri
     };
     if (drv->create(exp, export, errp) < 0) {
         blk_unref(blk);
-        g_ptr_array_unref(exp->iothreads);
         g_free(exp->id);
         g_free(exp);
         return NULL;
@@ -208,7 +150,8 @@ static BlockExport *blk_exp_new(BlockExportOptions *export, const BlockExportDri
 
 BlockExport *blk_exp_add(BlockExportOptions *export, Error **errp)
 {
-    g_autoptr(GPtrArray) threads = NULL;
+    BlockExportThreadOptions options = { export->iothread, export->iothread_vq_mapping };
+    g_autoptr(BlockExportThreads) threads = NULL;
     const BlockExportDriver *drv;
     AioContext *old_ctx;
     BlockDriverState *bs;
@@ -222,23 +165,29 @@ BlockExport *blk_exp_add(BlockExportOptions *export, Error **errp)
         return NULL;
     }
     old_ctx = bdrv_get_aio_context(bs);
-    threads = blk_exp_take_iothreads(export, drv, errp);
-    if (!threads || !blk_exp_move_node(bs, export, threads, errp)) {
+    threads = blk_exp_threads_new(drv, &options, errp);
+    if (!threads || !blk_exp_move_node(bs, threads, export->fixed_iothread, errp)) {
         return NULL;
     }
     exp = blk_exp_new(export, drv, bs, threads, errp);
     if (!exp) {
         /* Those who use the node already go on where they were. */
         bdrv_try_change_aio_context(bs, old_ctx, NULL, NULL);
+        return NULL;
     }
+    threads = NULL; /* the export's now */
     return exp;
+}
+
+bool blk_exp_set_num_queues(BlockExport *exp, unsigned num_queues, Error **errp)
+{
+    exp->num_queues = num_queues;
+    return blk_exp_threads_fit(exp->threads, num_queues, errp);
 }
 
 AioContext *blk_exp_queue_context(BlockExport *exp, unsigned queue)
 {
-    const GPtrArray *threads = exp->iothreads;
-
-    return threads->len < 2 ? NULL : iothread_get_aio_context(threads->pdata[queue % threads->len]);
+    return blk_exp_threads_queue(exp->threads, queue);
 }
 
 void blk_exp_ref(BlockExport *exp)
@@ -256,7 +205,7 @@ static void blk_exp_delete_bh(void *opaque)
     QLIST_REMOVE(exp, next);
     exp->drv->delete (exp);
     blk_unref(exp->blk);
-    g_ptr_array_unref(exp->iothreads);
+    blk_exp_threads_free(exp->threads);
     qapi_event_send_block_export_deleted(exp->id);
     g_free(exp->id);
     g_free(exp);
@@ -315,6 +264,54 @@ static bool blk_exp_is_going(const char *id)
 void qmp_block_export_add(BlockExportOptions *export, Error **errp)
 {
     blk_exp_add(export, errp);
+}
+
+/* The queues go to @threads while no request runs; false with @errp set: all is as it was. */
+static bool blk_exp_change_threads(BlockExport *exp, BlockExportThreads *threads, Error **errp)
+{
+    BlockDriverState *bs = blk_bs(exp->blk);
+    bool moved;
+
+    bdrv_drained_begin(bs);
+    /* Who fixed the thread meant others, not himself. */
+    blk_set_allow_aio_context_change(exp->blk, true);
+    moved = blk_exp_move_node(bs, threads, true, errp);
+    blk_set_allow_aio_context_change(exp->blk, !exp->fixed_iothread);
+    if (moved) {
+        blk_exp_threads_free(exp->threads);
+        exp->threads = threads;
+        if (exp->drv->threads_changed) {
+            exp->drv->threads_changed(exp);
+        }
+    }
+    bdrv_drained_end(bs);
+    return moved;
+}
+
+void qmp_block_export_set_iothread(const char *id, BlockExportIothreads *iothread,
+                                   bool has_iothread_vq_mapping,
+                                   IOThreadVirtQueueMappingList *iothread_vq_mapping, Error **errp)
+{
+    BlockExportThreadOptions options = { iothread, iothread_vq_mapping };
+    BlockExport *exp = blk_exp_find(id);
+    g_autoptr(BlockExportThreads) threads = NULL;
+
+    if (!exp || !exp->user_owned) {
+        error_setg(errp, exp ? "Export '%s' is already shutting down" : "Export '%s' is not found",
+                   id);
+        return;
+    }
+    threads = blk_exp_threads_new(exp->drv, &options, errp);
+    if (!threads || !blk_exp_threads_fit(threads, exp->num_queues, errp)) {
+        return;
+    }
+    if (!blk_exp_threads_home(threads)) {
+        error_setg(errp, "either iothread or iothread-vq-mapping is needed");
+        return;
+    }
+    if (blk_exp_change_threads(exp, threads, errp)) {
+        threads = NULL;
+    }
 }
 
 void qmp_block_export_del(const char *id, bool has_mode, BlockExportRemoveMode mode, Error **errp)

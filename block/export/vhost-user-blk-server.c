@@ -414,16 +414,31 @@ static void vu_blk_free(VuBlkExport *vexp)
     g_free(vexp->handler.serial);
 }
 
-/* Ours: several threads. No client has come yet. */
-static void vu_blk_spread_queues(VuBlkExport *vexp)
-{
 #ifdef CONFIG_DEVICE_BACKENDS
+/* Ours: several threads. No client is there, or the node is drained. */
+static void vu_blk_spread_queues(BlockExport *exp)
+{
+    VuBlkExport *vexp = container_of(exp, VuBlkExport, export);
+
     for (int i = 0; i < vexp->vu_server.max_queues; i++) {
-        vhost_user_server_set_queue_aio_context(&vexp->vu_server, i,
-                                                blk_exp_queue_context(&vexp->export, i));
+        vhost_user_server_set_queue_aio_context(&vexp->vu_server, i, blk_exp_queue_context(exp, i));
     }
-#endif
 }
+
+static bool vu_blk_check_threads(BlockExport *exp, unsigned num_queues, Error **errp)
+{
+    return blk_exp_set_num_queues(exp, num_queues, errp);
+}
+#else
+static void vu_blk_spread_queues(BlockExport *exp)
+{
+}
+
+static bool vu_blk_check_threads(BlockExport *exp, unsigned num_queues, Error **errp)
+{
+    return true;
+}
+#endif
 
 static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error **errp)
 {
@@ -431,7 +446,8 @@ static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error *
     BlockExportOptionsVhostUserBlk *vu_opts = &opts->u.vhost_user_blk;
     VuBlkConfig config;
 
-    if (!vu_blk_read_options(vu_opts, &config, errp)) {
+    if (!vu_blk_read_options(vu_opts, &config, errp) ||
+        !vu_blk_check_threads(exp, config.num_queues, errp)) {
         return -EINVAL;
     }
     vexp->handler = (VirtioBlkHandler){
@@ -450,7 +466,7 @@ static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error *
         return -EADDRNOTAVAIL;
     }
     vexp->vu_server.max_queue_size = config.queue_size;
-    vu_blk_spread_queues(vexp);
+    vu_blk_spread_queues(exp);
     blk_add_aio_context_notifier(exp->blk, vu_blk_aio_attached, vu_blk_aio_detach, vexp);
     /* A drain waits for what was popped; the backend must not hold that back meanwhile. */
     blk_set_disable_request_queuing(exp->blk, true);
@@ -491,6 +507,7 @@ const BlockExportDriver blk_exp_vhost_user_blk = {
     .request_shutdown = vu_blk_exp_request_shutdown,
 #ifdef CONFIG_DEVICE_BACKENDS
     .supports_multithreading = true,
+    .threads_changed = vu_blk_spread_queues,
     .describe_client = vu_blk_exp_describe_client,
 #endif
 };

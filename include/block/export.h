@@ -26,7 +26,10 @@ typedef struct BlockExportDriver {
     /* May the node be inactive (an image that a migration will hand over)? */
     bool supports_inactive;
 
-    /* Can queues run in several threads? Then create() asks blk_exp_queue_context(). */
+    /*
+     * Can queues run in several threads? Then create() calls blk_exp_set_num_queues(), and it and
+     * threads_changed() ask blk_exp_queue_context().
+     */
     bool supports_multithreading;
 
     /*
@@ -44,6 +47,9 @@ typedef struct BlockExportDriver {
      */
     void (*request_shutdown)(BlockExport *exp);
 
+    /* Queues have other contexts from now on. The node is drained. Optional. */
+    void (*threads_changed)(BlockExport *exp);
+
     /* Who is connected ("process 4711"), or NULL for nobody; the caller frees it. Optional. */
     char *(*describe_client)(BlockExport *exp);
 } BlockExportDriver;
@@ -52,15 +58,17 @@ struct BlockExport {
     /* constant after creation */
     const BlockExportDriver *drv;
     char *id;
-    GPtrArray *iothreads; /* IOThreads that the user asked for and we keep in use */
+    unsigned num_queues; /* 0 if the driver does not say */
+    bool fixed_iothread;
 
     /* atomic */
     int refcount;
 
     /* main loop */
-    bool user_owned;   /* the user's reference has not been dropped */
-    AioContext *ctx;   /* the home context; changes only in a drain */
-    BlockBackend *blk; /* the node, with this export's permissions */
+    bool user_owned;                    /* the user's reference has not been dropped */
+    struct BlockExportThreads *threads; /* those that the user asked for; change only in a drain */
+    AioContext *ctx;                    /* the home context; changes only in a drain */
+    BlockBackend *blk;                  /* the node, with this export's permissions */
     QLIST_ENTRY(BlockExport) next;
 };
 
@@ -76,10 +84,17 @@ BlockExport *blk_exp_add(BlockExportOptions *export, Error **errp);
 BlockExport *blk_exp_find(const char *id);
 
 /**
- * blk_exp_queue_context: Where a queue is to run for the whole life of @exp.
+ * blk_exp_set_num_queues: How many queues there are.
  *
- * Main loop; for a driver that supports multithreading. Queues go round the
- * threads that the user named; NULL: at home, for he named no more than one.
+ * Main loop; once, in create(). False with @errp set if the user's mapping of queues to threads
+ * does not name them all, or names others.
+ */
+bool blk_exp_set_num_queues(BlockExport *exp, unsigned num_queues, Error **errp);
+
+/**
+ * blk_exp_queue_context: Where a queue is to run, until threads_changed().
+ *
+ * Main loop; for a driver that supports multithreading. NULL: at home.
  */
 AioContext *blk_exp_queue_context(BlockExport *exp, unsigned queue);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One export whose queues are spread over several IOThreads."""
 
+import threading
 import unittest
 
 from support.daemon import Daemon
@@ -32,10 +33,12 @@ class MultiThread(unittest.TestCase):
 
     def add(self, node='disk', iothread=THREADS, **options):
         """block-export-add under the node's name."""
+        if iothread is not None:
+            options['iothread'] = list(iothread)
         self.daemon.qmp.command('block-export-add', type='vhost-user-blk', id=node,
-                                node_name=node, writable=True,
+                                node_name=node, writable=True, num_queues=QUEUES,
                                 addr={'type': 'unix', 'path': self.daemon.path(node + '.sock')},
-                                iothread=list(iothread), **{'num-queues': QUEUES}, **options)
+                                **options)
 
     def driver(self, node='disk'):
         """A driver with all queues started."""
@@ -80,18 +83,17 @@ class MultiThread(unittest.TestCase):
         for expected, found in zip(turned, self.on_all_queues(driver, IN, turned)):
             self.assertEqual([data for _, data in expected], found)
 
-    def ticks(self):
-        """CPU time of each of the export's threads."""
-        return [self.daemon.thread_cpu_ticks(f'IO {name}') for name in THREADS]
-
-    def both_threads_work(self, driver):
+    def both_threads_work(self, driver, daemon=None):
         """Works until every thread has used some CPU time for it."""
-        before, rounds = self.ticks(), []
+        def ticks():
+            return [(daemon or self.daemon).thread_cpu_ticks(f'IO {name}') for name in THREADS]
+
+        before, rounds = ticks(), []
 
         def worked():
             self.verify(driver, len(rounds))
             rounds.append(None)
-            return all(now > then for now, then in zip(self.ticks(), before))
+            return all(now > then for now, then in zip(ticks(), before))
 
         until(worked, f'{THREADS} both work')
 
@@ -115,16 +117,26 @@ class MultiThread(unittest.TestCase):
         self.both_threads_work(self.driver())
 
     def test_on_the_command_line(self):
-        path = self.daemon.path('cmdline.sock')
-        image = Image(self.daemon.path('cmdline.img'), SIZE)
-        self.daemon = Daemon(           # beside the one that owns the folder of the image
+        for number, threads in enumerate((
+                'iothread.0=io0,iothread.1=io1',
+                'iothread-vq-mapping.0.iothread=io0,iothread-vq-mapping.1.iothread=io1,'
+                'iothread-vq-mapping.0.vqs.0=0,iothread-vq-mapping.0.vqs.1=3,'
+                'iothread-vq-mapping.1.vqs.0=2,iothread-vq-mapping.1.vqs.1=1')):
+            with self.subTest(threads=threads):
+                self.run_command_line(number, threads)
+
+    def run_command_line(self, number, threads):
+        """A daemon with those threads, given by option."""
+        path = self.daemon.path(f'cmdline{number}.sock')
+        image = Image(self.daemon.path(f'cmdline{number}.img'), SIZE)
+        daemon = Daemon(                # beside the one that owns the folder of the image
             '--object', 'iothread,id=io0', '--object', 'iothread,id=io1',
             '--blockdev', f'file,node-name=disk,filename={image.path}',
             '--export', f'vhost-user-blk,id=disk,node-name=disk,addr.type=unix,addr.path={path},'
-            'writable=on,num-queues=4,iothread.0=io0,iothread.1=io1')
-        self.addCleanup(self.daemon.close)
+            f'writable=on,num-queues=4,{threads}')
+        self.addCleanup(daemon.close)
         self.drivers.append(BlkDriver(path, queues=QUEUES))
-        self.both_threads_work(self.drivers[-1])
+        self.both_threads_work(self.drivers[-1], daemon)
 
     def test_its_threads_cannot_be_deleted_while_it_is_there(self):
         self.add()
@@ -197,6 +209,92 @@ class MultiThread(unittest.TestCase):
         # Nothing was kept in use by what was refused.
         for name in (*THREADS, 'io2'):
             self.daemon.qmp.command('object-del', id=name)
+
+    def pin(self, *threads):
+        """A mapping that gives thread number n the queues in entry n."""
+        return [{'iothread': name, 'vqs': list(queues)} for name, queues in threads]
+
+    def set_iothread(self, **options):
+        """Moves the export's queues."""
+        self.daemon.qmp.command('block-export-set-iothread', id='disk', **options)
+
+    def test_queues_are_pinned_to_threads(self):
+        self.add(iothread=None, iothread_vq_mapping=self.pin(('io1', ()), ('io0', range(QUEUES))))
+        driver = self.driver()
+        self.assertEqual(self.threads_that_work(driver), ['io0'])
+        self.set_iothread(iothread_vq_mapping=self.pin(('io0', (0, 3)), ('io2', (1, 2))))
+        self.assertEqual(self.threads_that_work(driver), ['io0', 'io2'])
+
+    def test_a_mapping_without_queues_goes_round(self):
+        self.add(iothread=None, iothread_vq_mapping=[{'iothread': 'io1'}, {'iothread': 'io2'}])
+        self.assertEqual(self.threads_that_work(self.driver()), ['io1', 'io2'])
+
+    def test_a_thread_is_free_when_the_queues_have_left_it(self):
+        self.add()
+        driver = self.driver()
+        self.set_iothread(iothread='io2')
+        self.assertEqual(self.threads_that_work(driver), ['io2'])
+        for name in THREADS:
+            self.daemon.qmp.command('object-del', id=name)
+        with self.assertRaisesRegex(Exception, 'in use'):
+            self.daemon.qmp.command('object-del', id='io2')
+        self.verify(driver, 1)
+
+    def test_moving_queues_under_load(self):
+        choices = [{'iothread': 'io0'}, {'iothread': ['io1', 'io2', 'io0']},
+                   {'iothread_vq_mapping': self.pin(('io2', (0,)), ('io0', (1, 2, 3)))},
+                   {'iothread_vq_mapping': [{'iothread': 'io1'}]},
+                   {'iothread_vq_mapping': self.pin(('io1', (3, 0)), ('io2', (2, 1)))}]
+        failures = []
+
+        def move():
+            try:
+                for number in range(400):
+                    self.set_iothread(**choices[number % len(choices)])
+            except Exception as error:          # pylint: disable=broad-except
+                failures.append(error)
+
+        self.add()
+        driver = self.driver()
+        mover = threading.Thread(target=move)
+        mover.start()
+        number = 0
+        while mover.is_alive() or number < 20:
+            self.verify(driver, number)
+            number += 1
+        mover.join()
+        self.assertEqual(failures, [])
+
+    def test_moving_the_queues_of_a_fixed_export(self):
+        self.add(fixed_iothread=True)
+        driver = self.driver()
+        self.set_iothread(iothread='io2')
+        self.assertEqual(self.threads_that_work(driver), ['io2'])
+        with self.assertRaisesRegex(Exception, 'Cannot change iothread of active block backend'):
+            self.daemon.qmp.command('x-blockdev-set-iothread', node_name='disk', iothread='io0',
+                                    force=True)
+
+    def test_a_wrong_mapping_is_refused_and_changes_nothing(self):
+        self.add()
+        driver = self.driver()
+        everything = range(QUEUES)
+        for mapping, message in (
+                (self.pin(('io0', (0, 1)), ('io2', (1, 2, 3))), 'names queue 1 more than once'),
+                (self.pin(('io0', (0, 1)), ('io2', (2,))), 'no iothread for queue 3'),
+                (self.pin(('io0', everything), ('io2', (4,))), 'queue 4, but num-queues=4'),
+                (self.pin(('io0', (0, 1)), ('io0', (2, 3))), '"io0" is named more than once'),
+                (self.pin(('io9', everything)), '"io9" not found'),
+                (self.pin(('io0', everything)) + [{'iothread': 'io2'}], "have 'vqs' or none"),
+                ([], 'is needed')):
+            with self.subTest(message=message):
+                with self.assertRaisesRegex(Exception, message):
+                    self.set_iothread(iothread_vq_mapping=mapping)
+        with self.assertRaisesRegex(Exception, 'cannot be given together'):
+            self.set_iothread(iothread='io0', iothread_vq_mapping=[{'iothread': 'io1'}])
+        with self.assertRaisesRegex(Exception, "Export 'none' is not found"):
+            self.daemon.qmp.command('block-export-set-iothread', id='none', iothread='io0')
+        self.daemon.qmp.command('object-del', id='io2')
+        self.both_threads_work(driver)
 
     def test_a_list_of_one_is_one(self):
         self.add(iothread=('io1',))
