@@ -12,8 +12,10 @@
  * asked by connecting a datagram socket to it: a stream socket refuses that as a
  * wrong type even before it listens, and its owner notices nothing.
  *
- * A file's mode and group are narrowed before it exists (bind() takes over the mode of
- * the socket itself) and widened to what was asked for afterwards.
+ * A file is born with the mode and the group that were asked for: bind() takes them from
+ * the umask and the thread's file system group. Only where the process may not take that
+ * group, or the folder imposes one, the file is born with access for its owner alone,
+ * given to the group, and then opened to it.
  *
  * The files made here are remembered by their socket's inode number, and removed by
  * unix_listen_cleanup() if the path still leads to the same file. exit() removes what is
@@ -29,6 +31,7 @@
 
 #include <grp.h>
 #include <sys/file.h>
+#include <sys/fsuid.h>
 
 /* Of a file whose group was given, but no mode. */
 #define DEFAULT_GROUP_MODE 0660
@@ -52,6 +55,7 @@ typedef struct MadeFile {
     pid_t maker;
 } MadeFile;
 
+static QemuMutex birth_lock; /* of the umask, while bind() uses it */
 static QemuMutex made_files_lock;
 static GHashTable *made_files; /* inode number of the socket -> MadeFile; under the lock */
 
@@ -65,6 +69,7 @@ static void made_file_free(gpointer opaque)
 
 static void __attribute__((constructor)) made_files_init(void)
 {
+    qemu_mutex_init(&birth_lock);
     qemu_mutex_init(&made_files_lock);
     made_files = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, made_file_free);
 }
@@ -182,10 +187,11 @@ static bool parse_access(UnixSocketAddress *saddr, FileAccess *want, Error **err
 }
 
 typedef enum PathState {
-    PATH_FREE,  /* nothing is there (any more) */
-    PATH_STALE, /* a socket that nobody holds */
-    PATH_LIVE,  /* a socket that somebody holds, or might hold */
-    PATH_OTHER, /* no socket */
+    PATH_FREE,    /* nothing is there (any more) */
+    PATH_STALE,   /* a socket that nobody holds */
+    PATH_LIVE,    /* a socket that somebody holds */
+    PATH_OTHER,   /* no socket */
+    PATH_UNKNOWN, /* a socket; errno says why it cannot be asked about */
 } PathState;
 
 static PathState look_at_path(const struct sockaddr_un *un, socklen_t len)
@@ -201,7 +207,7 @@ static PathState look_at_path(const struct sockaddr_un *un, socklen_t len)
     }
     fd = qemu_socket(AF_UNIX, SOCK_DGRAM, 0);
     if (fd < 0) {
-        return PATH_LIVE;
+        return PATH_UNKNOWN;
     }
     rc = connect(fd, (const struct sockaddr *)un, len);
     err = errno;
@@ -249,6 +255,11 @@ static bool clear_path(const struct sockaddr_un *un, socklen_t len, Error **errp
         if (!cleared) {
             error_setg_errno(errp, errno, "Failed to unlink socket '%s'", un->sun_path);
         }
+    } else if (state == PATH_UNKNOWN) {
+        error_setg_errno(errp, errno,
+                         "Failed to bind socket to '%s': cannot find out whether the socket that "
+                         "exists is in use",
+                         un->sun_path);
     } else if (state != PATH_FREE) {
         error_setg(errp, "Failed to bind socket to '%s': %s", un->sun_path,
                    state == PATH_LIVE ? "Address already in use"
@@ -260,10 +271,54 @@ static bool clear_path(const struct sockaddr_un *un, socklen_t len, Error **errp
     return cleared;
 }
 
-static bool bind_path(int fd, const struct sockaddr_un *un, socklen_t len, Error **errp)
+/* Does a file in @path's folder get the folder's group, whoever makes it? */
+static bool folder_gives_group(const char *path)
+{
+    g_autofree char *dir = g_path_get_dirname(path);
+    struct stat st;
+
+    return stat(dir, &st) < 0 || (st.st_mode & S_ISGID);
+}
+
+/* Takes the file system group @want->group for this thread. False: the process may not. */
+static bool take_group(const FileAccess *want)
+{
+    setfsgid(want->group);
+    /* It does not say whether it worked; a number that cannot be is how to ask. */
+    return (gid_t)setfsgid((gid_t)-1) == want->group;
+}
+
+/* bind() with the file born with no more access than is wanted. 0, or -1 with errno. */
+static int bind_with_access(int fd, const struct sockaddr_un *un, socklen_t len,
+                            const FileAccess *want)
+{
+    const bool grouped = want->group != (gid_t)-1;
+    mode_t mode = want->mode, old_umask;
+    gid_t old_group;
+    int ret, saved_errno;
+
+    if (!want->set) {
+        return bind(fd, (const struct sockaddr *)un, len);
+    }
+    QEMU_LOCK_GUARD(&birth_lock);
+    old_group = setfsgid((gid_t)-1);
+    if (grouped && (!take_group(want) || folder_gives_group(un->sun_path))) {
+        mode &= 0700;
+    }
+    old_umask = umask(~mode & 0777);
+    ret = bind(fd, (const struct sockaddr *)un, len);
+    saved_errno = errno;
+    umask(old_umask);
+    setfsgid(old_group);
+    errno = saved_errno;
+    return ret;
+}
+
+static bool bind_path(int fd, const struct sockaddr_un *un, socklen_t len, const FileAccess *want,
+                      Error **errp)
 {
     for (unsigned i = 0; i < BIND_TRIES; i++) {
-        if (bind(fd, (const struct sockaddr *)un, len) == 0) {
+        if (bind_with_access(fd, un, len, want) == 0) {
             return true;
         }
         if (errno != EADDRINUSE || !un->sun_path[0]) {
@@ -279,17 +334,10 @@ static bool bind_path(int fd, const struct sockaddr_un *un, socklen_t len, Error
     return false;
 }
 
-/* Before bind(): the file shall be born with no more access than wanted. */
-static bool narrow_access(int fd, const FileAccess *want, Error **errp)
+static bool has_access(const struct stat *st, const FileAccess *want)
 {
-    /* While the file has not its group yet, the group it has must not use it. */
-    mode_t mode = want->group == (gid_t)-1 ? want->mode : want->mode & 0700;
-
-    if (want->set && fchmod(fd, mode) < 0) {
-        error_setg_errno(errp, errno, "Failed to set the mode of a UNIX socket");
-        return false;
-    }
-    return true;
+    return (st->st_mode & 0777) == want->mode &&
+           (want->group == (gid_t)-1 || st->st_gid == want->group);
 }
 
 /* After bind(): exactly what is wanted of the file at @path, which @st describes. */
@@ -301,7 +349,7 @@ static bool set_access(const char *path, const struct stat *st, const FileAccess
     bool ok = false;
     int fd;
 
-    if (!want->set) {
+    if (!want->set || has_access(st, want)) {
         return true;
     }
     fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -364,7 +412,7 @@ int unix_listen_saddr(UnixSocketAddress *saddr, int num, Error **errp)
         error_setg_errno(errp, errno, "Failed to create Unix socket");
         return -1;
     }
-    if (!narrow_access(fd, &want, errp) || !bind_path(fd, &un, len, errp)) {
+    if (!bind_path(fd, &un, len, &want, errp)) {
         close(fd);
         return -1;
     }

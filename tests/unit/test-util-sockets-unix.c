@@ -7,6 +7,7 @@
 #include "qemu/thread.h"
 
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
 
 static int bound_unix_socket(const char *path, int type)
@@ -293,12 +294,17 @@ static struct rlimit limit_descriptors(int more)
 static void test_unix_last_descriptor(void)
 {
     g_autofree char *path = harness_tmpfile("s");
+    g_autofree char *group = g_strdup_printf("%d", getegid());
     SocketAddress addr = unix_address(path);
-    struct rlimit old = limit_descriptors(1);
+    struct rlimit old;
     Error *err = NULL;
-    int fd = socket_listen(&addr, 1, NULL), refused;
+    int fd, refused;
 
-    addr.u.q_unix.mode = (char *)"0600";
+    /* Of a folder that gives its group, a file needs another descriptor to be opened to it. */
+    g_assert_cmpint(chmod(harness_tmpdir(), 02700), ==, 0);
+    old = limit_descriptors(1);
+    fd = socket_listen(&addr, 1, NULL);
+    addr.u.q_unix.group = group;
     if (fd >= 0) {
         socket_listen_cleanup(fd, NULL);
         close(fd);
@@ -311,6 +317,26 @@ static void test_unix_last_descriptor(void)
     g_assert_nonnull(strstr(error_get_pretty(err), strerror(EMFILE)));
     g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
     error_free(err);
+}
+
+/* Whether a path is free to be replaced cannot be asked either; that is not "in use". */
+static void test_unix_no_descriptor_to_ask(void)
+{
+    g_autofree char *path = harness_tmpfile("s");
+    SocketAddress addr = unix_address(path);
+    struct rlimit old;
+    Error *err = NULL;
+    int refused;
+
+    close(bound_unix_socket(path, SOCK_STREAM));
+    old = limit_descriptors(1);
+    refused = socket_listen(&addr, 1, &err);
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &old), ==, 0);
+    g_assert_cmpint(refused, ==, -1);
+    g_assert_nonnull(strstr(error_get_pretty(err), "cannot find out whether"));
+    g_assert_nonnull(strstr(error_get_pretty(err), strerror(EMFILE)));
+    error_free(err);
+    end_listener(socket_listen(&addr, 1, &error_abort));
 }
 
 static mode_t mode_of(const char *path)
@@ -347,6 +373,63 @@ static void test_unix_mode(void)
     assert_listen_fails(&addr,
                         "Parameter 'mode' expects an octal number from 0 to 777, not '4755'");
     g_assert_cmpint(access(path, F_OK), ==, -1);
+}
+
+/* Binds with @mode and @group (or NULL); returns how often the new file was changed afterwards. */
+static int changes_after_birth(const char *mode, const char *group)
+{
+    g_autofree char *path = harness_tmpfile("s");
+    SocketAddress addr = unix_address(path);
+    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), changes = 0, fd;
+    struct inotify_event events[64];
+    ssize_t len;
+
+    g_assert_cmpint(inotify_add_watch(watch, harness_tmpdir(), IN_CREATE | IN_ATTRIB), >=, 0);
+    addr.u.q_unix.mode = (char *)mode;
+    addr.u.q_unix.group = (char *)group;
+    fd = socket_listen(&addr, 1, &error_abort);
+    len = read(watch, events, sizeof(events));
+    for (ssize_t at = 0; at < len;) {
+        struct inotify_event *event = (void *)((char *)events + at);
+
+        changes += !!(event->mask & IN_ATTRIB);
+        at += sizeof(*event) + event->len;
+    }
+    g_assert_cmpint(len, >, 0);
+    close(watch);
+    end_listener(fd);
+    return changes;
+}
+
+static void test_unix_born_right(void)
+{
+    g_autofree char *group = g_strdup_printf("%d", getuid() == 0 ? 4711 : (int)getegid());
+    mode_t mask = umask(077);
+
+    g_assert_cmpint(changes_after_birth("0600", NULL), ==, 0);
+    g_assert_cmpint(changes_after_birth("0777", NULL), ==, 0);
+    g_assert_cmpint(changes_after_birth("0660", group), ==, 0);
+    g_assert_cmpint(changes_after_birth(NULL, group), ==, 0);
+    g_assert_cmpint(umask(mask), ==, 077);
+}
+
+/* The folder would give its own group to the file, and that must never have access. */
+static void test_unix_group_of_folder(void)
+{
+    g_autofree char *path = harness_tmpfile("s");
+    g_autofree char *group = g_strdup_printf("%d", getuid() == 0 ? 4711 : (int)getegid());
+    SocketAddress addr = unix_address(path);
+    struct stat st;
+    int fd;
+
+    g_assert_cmpint(chmod(harness_tmpdir(), 02700), ==, 0);
+    addr.u.q_unix.group = group;
+    addr.u.q_unix.mode = (char *)"0670";
+    fd = socket_listen(&addr, 1, &error_abort);
+    g_assert_cmpint(lstat(path, &st), ==, 0);
+    g_assert_cmpint(st.st_gid, ==, atoi(group));
+    g_assert_cmpint(st.st_mode & 07777, ==, 0670);
+    end_listener(fd);
 }
 
 static void test_unix_group(void)
@@ -475,6 +558,10 @@ int main(int argc, char **argv)
     harness_add("/sockets/unix/locked_directory_does_not_stop_us", test_unix_locked_directory);
     harness_add("/sockets/unix/mode_is_exact_whatever_the_umask", test_unix_mode);
     harness_add("/sockets/unix/group_is_set_and_checked", test_unix_group);
+    harness_add("/sockets/unix/file_is_born_with_its_mode_and_group", test_unix_born_right);
+    harness_add("/sockets/unix/group_is_right_where_the_folder_gives_one",
+                test_unix_group_of_folder);
+    harness_add("/sockets/unix/no_descriptor_to_ask_is_not_in_use", test_unix_no_descriptor_to_ask);
     harness_add("/sockets/unix/file_is_never_more_open_than_its_mode", test_unix_mode_window);
     harness_add("/sockets/unix/last_descriptor_leaves_no_file_behind", test_unix_last_descriptor);
     harness_add("/sockets/unix/abstract_names_are_tight_or_padded", test_unix_abstract);
