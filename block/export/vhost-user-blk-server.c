@@ -153,7 +153,7 @@ static void vu_blk_process_vq(VuDev *vu_dev, int idx)
         vu_blk_queue_get(queue);
         qemu_coroutine_enter(qemu_coroutine_create(vu_blk_co_request, req));
         /* The guest may make the next one available while we are still here: no kick then. */
-        if (queue->completed >= VU_BLK_ANNOUNCE_MAX || vq->last_avail_idx == vq->shadow_avail_idx) {
+        if (queue->completed >= VU_BLK_ANNOUNCE_MAX || vu_queue_caught_up(vu_dev, vq)) {
             vu_blk_announce(queue);
         }
     }

@@ -228,6 +228,7 @@ typedef enum VuTraceKind {
     VU_TRACE_REPLY,         /* a reply or acknowledgement went out: request, value = payload u64 */
     VU_TRACE_REFUSED,       /* a request was refused: request, text = reason */
     VU_TRACE_QUEUE_STATE,   /* queue, value = VuVringState, text = its name */
+    VU_TRACE_QUEUE_LAYOUT,  /* queue, about to start; value = entries, text = "packed" or "split" */
     VU_TRACE_QUEUE_ENABLED, /* queue, value = 0 or 1 */
     VU_TRACE_QUEUE_BROKEN,  /* queue, text = reason */
     VU_TRACE_MALFORMED,     /* queue, value = head; a chain was completed without being served */
@@ -276,6 +277,7 @@ typedef enum VuVringState {
     VU_VRING_STATE__MAX,
 } VuVringState;
 
+/* Packed: desc is the descriptor ring, avail and used are the driver's and the device's event. */
 typedef struct VuRing {
     unsigned int num;
     struct vring_desc *desc;
@@ -283,10 +285,13 @@ typedef struct VuRing {
     struct vring_used *used;
     uint64_t log_guest_addr;
     uint32_t flags;
+    uint64_t desc_gpa; /* packed only, as the next */
+    uint64_t used_gpa;
 } VuRing;
 
 struct VirtqOps;
 struct VirtqSlot;
+struct VirtqUsed;
 struct VuLog;
 struct VuMapUse;
 struct VuMisses;
@@ -297,19 +302,27 @@ struct VuVirtq {
     /* Queue context. Pointers in vring are NULL while the ring is not mapped. */
     VuRing vring;
     uint16_t last_avail_idx;   /* the next entry to pop */
-    uint16_t shadow_avail_idx; /* the newest available index that was read */
+    uint16_t shadow_avail_idx; /* the newest available index that was read; split only */
     uint16_t used_idx;         /* the next used entry to fill */
-    uint16_t signalled_used;   /* used index at the last decision about a notification */
+    uint16_t signalled_used;   /* used index at the last decision about a notification; split */
+    uint16_t armed_idx;        /* the guest kicks when it passes this; EVENT_IDX only */
+    bool avail_wrap;           /* packed: wrap counters at these three places */
+    bool used_wrap;
+    bool armed_wrap;
     bool signalled_used_valid;
-    uint16_t armed_idx; /* the guest kicks when its index passes this; EVENT_IDX only */
-    bool armed;         /* armed_idx was published */
-    bool notification;  /* the device wants kicks */
-    bool event_idx;     /* negotiated, cached for the hot path */
+    bool armed;        /* armed_idx was published */
+    bool notification; /* the device wants kicks */
+    bool event_idx;    /* negotiated, cached for the hot path */
     bool indirect;
     bool notify_on_empty;
-    bool broken;        /* the guest broke the ring; nothing is popped until the next start */
-    bool unmapped;      /* the memory map no longer holds the ring */
-    unsigned int inuse; /* elements popped, not yet flushed; elsewhere: vu_queue_inuse() */
+    bool in_order;            /* completions are told to the guest in the order of the pops */
+    bool published;           /* IN_ORDER: something was told since the last notification */
+    bool order_lost;          /* IN_ORDER: an element was detached, nothing can be told any more */
+    unsigned int out_descs;   /* packed: descriptors popped, not yet used */
+    unsigned int unsignalled; /* packed: used since the last decision, no more than vring.num */
+    bool broken;              /* the guest broke the ring; nothing is popped until the next start */
+    bool unmapped;            /* the memory map no longer holds the ring */
+    unsigned int inuse;       /* elements popped, not yet flushed; elsewhere: vu_queue_inuse() */
     int kick_fd;
     int call_fd;
     int err_fd;
@@ -318,9 +331,11 @@ struct VuVirtq {
     unsigned int enable;
     VuVringState state;
     const struct VirtqOps *ops; /* the layout of the ring */
-    struct VirtqSlot *slots;    /* vring.num entries, by head descriptor */
-    uint16_t *popped;           /* vring.num heads, by available index modulo vring.num */
-    uint16_t *bad;              /* heads of malformed chains that wait for the next flush */
+    struct VirtqSlot *slots;    /* vring.num entries, by head descriptor or buffer id */
+    struct VirtqUsed *batch;    /* vring.num entries: packed, those that are not flushed yet */
+    uint16_t *popped;           /* vring.num slots, in the order of the pops */
+    unsigned int pop_at;        /* in popped: where the next one goes */
+    uint16_t *bad;              /* slots of malformed chains that wait for the next flush */
     unsigned int nbad;
     unsigned int filled;       /* entries filled, not yet flushed */
     struct VuMapUse *use;      /* memory that new elements are popped with */
@@ -337,9 +352,10 @@ struct VuVirtq {
     VuQueueStats stats;
 
     /* Control context. */
-    unsigned int index;          /* constant */
-    unsigned int num;            /* SET_VRING_NUM */
-    uint32_t base;               /* SET_VRING_BASE */
+    unsigned int index; /* constant */
+    unsigned int num;   /* SET_VRING_NUM */
+    uint32_t base;      /* SET_VRING_BASE, or where the ring was stopped */
+    bool have_base;
     struct vhost_vring_addr vra; /* SET_VRING_ADDR, as it came */
     bool have_addr;
     bool look;                   /* look at the ring once the current message is answered */
@@ -370,7 +386,7 @@ struct VuDev {
 };
 
 typedef struct VuVirtqElement {
-    unsigned int index; /* the chain's head descriptor */
+    unsigned int index; /* the chain's head descriptor, or its buffer id in a packed ring */
     unsigned int out_num;
     unsigned int in_num;
     struct iovec *in_sg;  /* the device writes */
@@ -535,6 +551,12 @@ unsigned int vu_queue_inuse(const VuVirtq *vq);
 
 /** vu_queue_empty: nothing can be popped now; also for a ring that is not running. Queue. */
 bool vu_queue_empty(VuDev *dev, VuVirtq *vq);
+
+/**
+ * vu_queue_caught_up: all that the last look at the ring found has been popped; the guest may have
+ * added to it since. A good moment to announce what is complete. Queue context.
+ */
+bool vu_queue_caught_up(VuDev *dev, VuVirtq *vq);
 
 /**
  * vu_queue_get_avail_bytes: how much the waiting chains offer for writing (@in_bytes) and reading

@@ -5,6 +5,8 @@
  * Each descriptor is copied to private memory by two single loads, then decoded, then checked; the
  * shared copy is not looked at again. A chain of direct descriptors is no longer than the ring, an
  * indirect table is left at its end or after as many steps as it has entries, so no chain loops.
+ * A packed ring goes on behind the chain's last descriptor, so that one must be found even if an
+ * earlier one breaks the rules: chain_finish().
  */
 #include <endian.h>
 #include <errno.h>
@@ -25,9 +27,18 @@ static void read_wire(const void *shared, VirtqWireDesc *wire)
     wire->word[1] = p[1];
 }
 
-void chain_begin(ChainWalk *w, const VuVirtq *vq, const VuMemMap *map, unsigned int head)
+void chain_begin(ChainWalk *w, const VuVirtq *vq, const VuMemMap *map, const VirtqHead *head)
 {
-    *w = (ChainWalk){ .vq = vq, .map = map, .more = true, .next = head, .left = vq->vring.num };
+    *w = (ChainWalk){
+        .vq = vq,
+        .map = map,
+        .head = *head,
+        .more = true,
+        .next = head->desc,
+        .left = vq->vring.num,
+        .ring_next = head->desc,
+        .ring_more = true,
+    };
 }
 
 /* A table entry that lies across the border of two regions is put together from its parts. */
@@ -83,6 +94,39 @@ static int read_table(ChainWalk *w, unsigned int index, VirtqWireDesc *wire)
     return 0;
 }
 
+/* Descriptor @index of the ring, which is in the ring. */
+static void read_ring(ChainWalk *w, unsigned int index, VirtqRawDesc *raw)
+{
+    const VuVirtq *vq = w->vq;
+    const VirtqWireDesc *shared = (const VirtqWireDesc *)&vq->vring.desc[index];
+    VirtqWireDesc wire;
+
+    if (w->ndescs == 0 && w->head.have_tail) {
+        wire.word[0] = *(const volatile LooseU64 *)&shared->word[0];
+        wire.word[1] = w->head.tail;
+    } else {
+        read_wire(shared, &wire);
+    }
+    vq->ops->decode(w, &wire, index, raw);
+    w->ndescs++;
+    w->id = raw->id;
+    w->ring_more = raw->more;
+    w->ring_next = raw->next;
+}
+
+int chain_finish(ChainWalk *w)
+{
+    while (w->ring_more) {
+        VirtqRawDesc raw;
+
+        if (w->ndescs >= w->vq->vring.num) {
+            return -ELOOP;
+        }
+        read_ring(w, w->ring_next, &raw);
+    }
+    return 0;
+}
+
 static int read_next(ChainWalk *w, VirtqRawDesc *raw)
 {
     unsigned int index = w->next;
@@ -97,12 +141,12 @@ static int read_next(ChainWalk *w, VirtqRawDesc *raw)
         if (rc < 0) {
             return rc;
         }
+        w->vq->ops->decode(w, &wire, index, raw);
     } else if (index < w->vq->vring.num) {
-        read_wire(&w->vq->vring.desc[index], &wire);
+        read_ring(w, index, raw);
     } else {
         return -ERANGE;
     }
-    w->vq->ops->decode(&wire, index, raw);
     w->more = raw->more;
     w->next = raw->next;
     return 0;
@@ -182,23 +226,21 @@ static int add_pieces(VirtqPieces *p, const VuMemMap *map, const VuRegion **hint
     return 0;
 }
 
-int chain_collect(const VuVirtq *vq, const VuMemMap *map, unsigned int head, VirtqPieces *p)
+int chain_collect(ChainWalk *w, VirtqPieces *p)
 {
     const VuRegion *hint = NULL;
     bool writing = false;
-    ChainWalk w;
     VirtqDesc d;
     int rc;
 
     p->n = 0;
     p->out = 0;
-    chain_begin(&w, vq, map, head);
-    while ((rc = chain_next(&w, &d)) > 0) {
+    while ((rc = chain_next(w, &d)) > 0) {
         if (writing && !d.write) {
             return -EINVAL;
         }
         writing = d.write;
-        rc = add_pieces(p, map, &hint, &d);
+        rc = add_pieces(p, w->map, &hint, &d);
         if (rc < 0) {
             return rc;
         }

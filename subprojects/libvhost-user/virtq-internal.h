@@ -13,12 +13,44 @@ typedef struct VirtqRange {
     uint64_t len;
 } VirtqRange;
 
-/* What we remember of the chain with this head while an element of it is out. */
+/*
+ * What we remember of a chain while an element of it is out. A chain's slot is the number of its
+ * head descriptor (split), or the buffer id that the guest gave it (packed).
+ */
 typedef struct VirtqSlot {
     VuMapUse *use;            /* NULL: no element is out */
     const VirtqRange *ranges; /* in the element's allocation */
     unsigned int nranges;
+    unsigned int ndescs; /* so far the chain carries the place in the ring */
+    /* IN_ORDER only */
+    bool done;    /* filled, waits for those before it */
+    bool whole;   /* all of its memory was written */
+    uint32_t len; /* of its used entry */
 } VirtqSlot;
+
+/*
+ * Where an available entry is: a free-running index (split), or a slot of the ring and the value
+ * of the wrap counter there (packed).
+ */
+typedef struct VirtqPlace {
+    uint16_t idx;
+    bool wrap;
+} VirtqPlace;
+
+/* An available entry that was found. */
+typedef struct VirtqHead {
+    unsigned int desc; /* where the chain begins */
+    bool have_tail;    /* packed: the second half of that descriptor was read to find it */
+    uint64_t tail;
+} VirtqHead;
+
+/* An entry for the guest, about one chain or a batch of @nelems chains in order. */
+typedef struct VirtqUsed {
+    unsigned int id;
+    uint32_t len;
+    unsigned int ndescs; /* of all of the batch */
+    unsigned int nelems;
+} VirtqUsed;
 
 /* ---- Chains: virtq-chain.c ---- */
 
@@ -35,6 +67,7 @@ typedef struct VirtqRawDesc {
     bool table; /* its buffer is an indirect table */
     bool more;  /* another one follows at next */
     unsigned int next;
+    uint16_t id; /* packed only: the buffer id */
 } VirtqRawDesc;
 
 /* Both layouts have descriptors of 16 bytes. */
@@ -46,9 +79,15 @@ typedef struct ChainWalk {
     const VuVirtq *vq;
     const VuMemMap *map;
     const VuRegion *hint;
+    VirtqHead head;
     bool more;
     unsigned int next; /* in the ring, or in the indirect table */
     unsigned int left; /* descriptors that may still come before this is a loop */
+    /* What was seen of the ring's own descriptors. */
+    unsigned int ndescs;
+    unsigned int ring_next;
+    bool ring_more;
+    uint16_t id; /* of the last one */
     bool in_table;
     uint64_t table; /* guest address */
     unsigned int table_num;
@@ -57,9 +96,14 @@ typedef struct ChainWalk {
     unsigned int window_num;
 } ChainWalk;
 
-void chain_begin(ChainWalk *w, const VuVirtq *vq, const VuMemMap *map, unsigned int head);
+void chain_begin(ChainWalk *w, const VuVirtq *vq, const VuMemMap *map, const VirtqHead *head);
 /* 1: @d is the next buffer; 0: the end; -errno: the guest broke the rules. */
 int chain_next(ChainWalk *w, VirtqDesc *d);
+/*
+ * Read on to the chain's last descriptor in the ring, wherever the walk ended. 0, or -ELOOP: there
+ * is none.
+ */
+int chain_finish(ChainWalk *w);
 
 /* A piece of a buffer that is contiguous in our memory. */
 typedef struct VirtqPiece {
@@ -75,36 +119,63 @@ typedef struct VirtqPieces {
     VirtqPiece piece[VIRTQUEUE_MAX_SIZE];
 } VirtqPieces;
 
-/* Translate a whole chain. 0 or -errno. */
-int chain_collect(const VuVirtq *vq, const VuMemMap *map, unsigned int head, VirtqPieces *p);
+/* Translate a whole chain, whose walk has just begun. 0 or -errno. */
+int chain_collect(ChainWalk *w, VirtqPieces *p);
 
 /* ---- Layouts ---- */
 
 typedef struct VirtqOps {
+    const char *name;
+    bool (*num_ok)(unsigned int num);
     /* Find the ring whose addresses are in @vq->vra and check it. */
     bool (*map)(const VuVirtq *vq, const VuMemMap *map, bool event_idx, VuRing *ret_ring);
-    /* Begin at @vq->base; @in_order: or where the used index is. */
-    void (*start)(VuDev *dev, VuVirtq *vq, bool in_order);
-    /* What GET_VRING_BASE reports. */
+    /* Begin at @base; @in_order: or where the used index is. */
+    void (*start)(VuVirtq *vq, uint32_t base, bool in_order);
+    /* What GET_VRING_BASE reports, and what it would for a ring that has never run. */
     uint32_t (*base)(const VuVirtq *vq);
-    /* Is @base something that base() could have reported? */
-    bool (*base_ok)(uint32_t base);
-    /* The head of the chain @ahead entries after the next one. 1, 0: none, -errno: broken. */
-    int (*peek)(VuVirtq *vq, unsigned int ahead, unsigned int *ret_head);
-    /* The next chain was taken; put @num chains back. */
-    void (*advance)(VuVirtq *vq, unsigned int head);
-    void (*retreat)(VuVirtq *vq, unsigned int num);
-    /* The head of the chain that was taken @back chains before the next one; @back >= 1. */
-    unsigned int (*taken)(const VuVirtq *vq, unsigned int back);
-    void (*decode)(const VirtqWireDesc *wire, unsigned int index, VirtqRawDesc *raw);
-    void (*fill)(VuVirtq *vq, unsigned int head, uint32_t len, unsigned int idx);
+    uint32_t fresh_base;
+    /* Is @base something that base() could have reported? The size is 0 if it is not known yet. */
+    bool (*base_ok)(uint32_t base, unsigned int num);
+    /* The chain that is available at @at. 1, 0: none, -errno: broken. */
+    int (*peek)(VuVirtq *vq, VirtqPlace at, VirtqHead *ret_head);
+    /* All that was seen to be available has been popped. */
+    bool (*caught_up)(VuVirtq *vq);
+    /* Which slot the chain of @w has and how many places further the next one is. 0 or -errno. */
+    int (*finish)(ChainWalk *w, unsigned int *ret_slot, unsigned int *ret_ndescs);
+    /* Move @place by @n, which may be negative. */
+    void (*move)(const VuVirtq *vq, VirtqPlace *place, int n);
+    void (*decode)(const ChainWalk *w, const VirtqWireDesc *wire, unsigned int index,
+                   VirtqRawDesc *raw);
+    /* Entry number @idx, counted in elements, of those that the next flush makes visible. */
+    void (*fill)(VuVirtq *vq, const VirtqUsed *used, unsigned int idx);
     void (*flush)(VuVirtq *vq, unsigned int num);
     bool (*should_notify)(VuVirtq *vq);
-    /* Ask for kicks or not; ends with a full barrier when it asks. */
-    void (*set_notification)(VuVirtq *vq, bool enable);
+    /* Ask for kicks from @at on, or not; ends with a full barrier when it asks. */
+    void (*set_notification)(VuVirtq *vq, bool enable, VirtqPlace at);
 } VirtqOps;
 
 extern const VirtqOps virtq_split_ops;
+extern const VirtqOps virtq_packed_ops;
+
+/* One of the three parts of a ring, as the front-end gave it. */
+typedef struct VirtqArea {
+    uint64_t addr;
+    uint64_t size;
+    uintptr_t align;
+} VirtqArea;
+
+enum {
+    VIRTQ_DESC_AREA,
+    VIRTQ_AVAIL_AREA,
+    VIRTQ_USED_AREA,
+    VIRTQ_AREA__MAX
+};
+
+/* Find the parts. False: misaligned, not in guest memory, or one lies over another. */
+bool virtq_map_areas(const VuMemMap *map, const VirtqArea area[VIRTQ_AREA__MAX],
+                     void *ret_hva[VIRTQ_AREA__MAX]);
+
+/* ---- Any layout: virtq.c, virtq-slot.c ---- */
 
 /* Is the ring there, running, and fit to be popped from? */
 static inline bool virtq_running(const VuDev *dev, const VuVirtq *vq)
@@ -113,7 +184,46 @@ static inline bool virtq_running(const VuDev *dev, const VuVirtq *vq)
                      !vu_is_broken(dev));
 }
 
-/* Forget the element whose head is @head. */
-void virtq_slot_release(VuVirtq *vq, unsigned int head);
+/* Where the next chain will become available. */
+static inline VirtqPlace virtq_place(const VuVirtq *vq)
+{
+    return (VirtqPlace){ vq->last_avail_idx, vq->avail_wrap };
+}
+
+static inline void virtq_set_place(VuVirtq *vq, VirtqPlace place)
+{
+    vq->last_avail_idx = place.idx;
+    vq->avail_wrap = place.wrap;
+}
+
+/* The ring asked for kicks from @place on and that still stands. */
+static inline bool virtq_armed_at(const VuVirtq *vq, VirtqPlace place)
+{
+    return vq->armed && vq->armed_idx == place.idx && vq->armed_wrap == place.wrap;
+}
+
+static inline void virtq_set_inuse(VuVirtq *vq, unsigned int inuse)
+{
+    __atomic_store_n(&vq->inuse, inuse, __ATOMIC_RELEASE);
+}
+
+/* The chain with @slot was taken off the ring; an element of it is out now. */
+void virtq_slot_take(VuVirtq *vq, unsigned int slot, unsigned int ndescs, const VirtqRange *ranges,
+                     unsigned int nranges);
+/* Forget the element of @slot. */
+void virtq_slot_release(VuVirtq *vq, unsigned int slot);
+/* The slot that was taken @back pops ago; 1: the last one. */
+unsigned int virtq_slot_taken(const VuVirtq *vq, unsigned int back);
+/* The last @num elements that were taken go back into the ring. */
+void virtq_slot_untake(VuVirtq *vq, unsigned int num);
+
+/* ---- IN_ORDER: virtq-order.c ---- */
+
+/* The element of @slot is complete: keep that until those before it are. */
+void virtq_order_fill(VuVirtq *vq, unsigned int slot, uint32_t len);
+/* Fill entries for all that may be told to the guest now; returns for how many elements. */
+unsigned int virtq_order_collect(VuVirtq *vq);
+/* An element will never be complete: those behind it cannot be told to the guest any more. */
+void virtq_order_lose(VuDev *dev, VuVirtq *vq);
 
 #endif /* VIRTQ_INTERNAL_H */

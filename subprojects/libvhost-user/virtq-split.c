@@ -39,37 +39,43 @@ static size_t used_size(unsigned int num, bool event_idx)
            (event_idx ? sizeof(uint16_t) : 0);
 }
 
-static bool aligned(const void *p, uintptr_t alignment)
+static bool split_num_ok(unsigned int num)
 {
-    return p && ((uintptr_t)p & (alignment - 1)) == 0;
+    return num > 0 && (num & (num - 1)) == 0;
 }
 
 static bool split_map(const VuVirtq *vq, const VuMemMap *map, bool event_idx, VuRing *ret_ring)
 {
     const struct vhost_vring_addr *a = &vq->vra;
-    unsigned int num = vq->num;
-    VuRing ring = {
+    const unsigned int num = vq->num;
+    const VirtqArea areas[VIRTQ_AREA__MAX] = {
+        [VIRTQ_DESC_AREA] = { a->desc_user_addr, num * sizeof(struct vring_desc),
+                              VRING_DESC_ALIGN_SIZE },
+        [VIRTQ_AVAIL_AREA] = { a->avail_user_addr, avail_size(num, event_idx),
+                               VRING_AVAIL_ALIGN_SIZE },
+        [VIRTQ_USED_AREA] = { a->used_user_addr, used_size(num, event_idx), VRING_USED_ALIGN_SIZE },
+    };
+    void *hva[VIRTQ_AREA__MAX];
+
+    if (!split_num_ok(num) || !virtq_map_areas(map, areas, hva)) {
+        return false;
+    }
+    *ret_ring = (VuRing){
         .num = num,
-        .desc = vu_map_uaddr(map, a->desc_user_addr, num * sizeof(struct vring_desc)),
-        .avail = vu_map_uaddr(map, a->avail_user_addr, avail_size(num, event_idx)),
-        .used = vu_map_uaddr(map, a->used_user_addr, used_size(num, event_idx)),
+        .desc = hva[VIRTQ_DESC_AREA],
+        .avail = hva[VIRTQ_AVAIL_AREA],
+        .used = hva[VIRTQ_USED_AREA],
         .log_guest_addr = a->log_guest_addr,
         .flags = a->flags,
     };
-
-    if (!aligned(ring.desc, VRING_DESC_ALIGN_SIZE) ||
-        !aligned(ring.avail, VRING_AVAIL_ALIGN_SIZE) ||
-        !aligned(ring.used, VRING_USED_ALIGN_SIZE)) {
-        return false;
-    }
-    *ret_ring = ring;
     return true;
 }
 
-static void split_start(VuDev *dev, VuVirtq *vq, bool in_order)
+static void split_start(VuVirtq *vq, uint32_t base, bool in_order)
 {
     vq->used_idx = le16toh(__atomic_load_n(&vq->vring.used->idx, __ATOMIC_RELAXED));
-    vq->last_avail_idx = in_order ? vq->used_idx : (uint16_t)vq->base;
+    vq->last_avail_idx = in_order ? vq->used_idx : (uint16_t)base;
+    vq->avail_wrap = false;
     vq->shadow_avail_idx = vq->last_avail_idx;
 }
 
@@ -78,7 +84,7 @@ static uint32_t split_base(const VuVirtq *vq)
     return vq->last_avail_idx;
 }
 
-static bool split_base_ok(uint32_t base)
+static bool split_base_ok(uint32_t base, unsigned int num)
 {
     return base <= UINT16_MAX;
 }
@@ -97,9 +103,9 @@ static int split_refresh(VuVirtq *vq)
     return 0;
 }
 
-static int split_peek(VuVirtq *vq, unsigned int ahead, unsigned int *ret_head)
+static int split_peek(VuVirtq *vq, VirtqPlace at, VirtqHead *ret_head)
 {
-    uint16_t idx = vq->last_avail_idx + ahead;
+    uint16_t ahead = at.idx - vq->last_avail_idx;
     uint16_t head;
 
     if (ahead >= (uint16_t)(vq->shadow_avail_idx - vq->last_avail_idx)) {
@@ -112,31 +118,34 @@ static int split_peek(VuVirtq *vq, unsigned int ahead, unsigned int *ret_head)
             return 0;
         }
     }
-    head = le16toh(__atomic_load_n(&vq->vring.avail->ring[position(vq, idx)], __ATOMIC_RELAXED));
+    head = le16toh(__atomic_load_n(&vq->vring.avail->ring[position(vq, at.idx)], __ATOMIC_RELAXED));
     if (head >= vq->vring.num) {
         return -EINVAL;
     }
-    *ret_head = head;
+    *ret_head = (VirtqHead){ .desc = head };
     return 1;
 }
 
-static void split_advance(VuVirtq *vq, unsigned int head)
+static bool split_caught_up(VuVirtq *vq)
 {
-    vq->popped[position(vq, vq->last_avail_idx)] = head;
-    vq->last_avail_idx++;
+    return vq->last_avail_idx == vq->shadow_avail_idx;
 }
 
-static void split_retreat(VuVirtq *vq, unsigned int num)
+/* The head says it all, however the chain goes on. */
+static int split_finish(ChainWalk *w, unsigned int *ret_slot, unsigned int *ret_ndescs)
 {
-    vq->last_avail_idx -= num;
+    *ret_slot = w->head.desc;
+    *ret_ndescs = 1;
+    return 0;
 }
 
-static unsigned int split_taken(const VuVirtq *vq, unsigned int back)
+static void split_move(const VuVirtq *vq, VirtqPlace *place, int n)
 {
-    return vq->popped[position(vq, vq->last_avail_idx - back)];
+    place->idx += n;
 }
 
-static void split_decode(const VirtqWireDesc *wire, unsigned int index, VirtqRawDesc *raw)
+static void split_decode(const ChainWalk *w, const VirtqWireDesc *wire, unsigned int index,
+                         VirtqRawDesc *raw)
 {
     uint64_t tail = le64toh(wire->word[1]);
     uint16_t flags = tail >> 32;
@@ -147,6 +156,7 @@ static void split_decode(const VirtqWireDesc *wire, unsigned int index, VirtqRaw
     raw->table = flags & VRING_DESC_F_INDIRECT;
     raw->more = flags & VRING_DESC_F_NEXT;
     raw->next = tail >> 48;
+    raw->id = 0;
 }
 
 /* ---- Used ---- */
@@ -158,13 +168,14 @@ static void log_used(const VuVirtq *vq, size_t offset, size_t len)
     }
 }
 
-static void split_fill(VuVirtq *vq, unsigned int head, uint32_t len, unsigned int idx)
+/* A batch leaves the entries of all but its first element as they are (virtio 1.2, 2.7.8). */
+static void split_fill(VuVirtq *vq, const VirtqUsed *used, unsigned int idx)
 {
     unsigned int at = position(vq, vq->used_idx + idx);
     struct vring_used_elem *e = &vq->vring.used->ring[at];
 
-    e->id = htole32(head);
-    e->len = htole32(len);
+    e->id = htole32(used->id);
+    e->len = htole32(used->len);
     log_used(vq, offsetof(struct vring_used, ring) + at * sizeof(*e), sizeof(*e));
 }
 
@@ -207,7 +218,7 @@ static bool split_should_notify(VuVirtq *vq)
            passed(le16toh(__atomic_load_n(used_event(vq), __ATOMIC_RELAXED)), vq->used_idx, old);
 }
 
-static void split_set_notification(VuVirtq *vq, bool enable)
+static void split_set_notification(VuVirtq *vq, bool enable, VirtqPlace at)
 {
     if (!vq->event_idx) {
         uint16_t flags = enable ? 0 : VRING_USED_F_NO_NOTIFY;
@@ -231,14 +242,17 @@ static void split_set_notification(VuVirtq *vq, bool enable)
 }
 
 const VirtqOps virtq_split_ops = {
+    .name = "split",
+    .num_ok = split_num_ok,
     .map = split_map,
     .start = split_start,
     .base = split_base,
+    .fresh_base = 0,
     .base_ok = split_base_ok,
     .peek = split_peek,
-    .advance = split_advance,
-    .retreat = split_retreat,
-    .taken = split_taken,
+    .caught_up = split_caught_up,
+    .finish = split_finish,
+    .move = split_move,
     .decode = split_decode,
     .fill = split_fill,
     .flush = split_flush,

@@ -2,11 +2,14 @@
 /*
  * Pop, push and notify, whatever the layout of the ring.
  *
- * Theory of operation: an element that was popped occupies the slot of its head descriptor until it
- * is filled, unpopped or detached. The slot holds the guest memory the element points into. A guest
- * that makes a head available again while its slot is taken, or an available index that makes no
+ * Theory of operation: an element that was popped occupies its slot (virtq-internal.h) until it is
+ * filled, unpopped or detached. The slot holds the guest memory the element points into. A guest
+ * that makes a chain available again while its slot is taken, or an available index that makes no
  * sense, breaks the ring: nothing is popped until it is started anew. A chain that merely breaks
  * the rules is given back with a used length of 0, and the ring goes on.
+ *
+ * With IN_ORDER a filled element stays in its slot until those popped before it are filled as well
+ * (virtq-order.c).
  */
 #include <errno.h>
 #include <limits.h>
@@ -22,11 +25,6 @@
 static void stat_add(uint64_t *counter, uint64_t n)
 {
     __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
-}
-
-static void set_inuse(VuVirtq *vq, unsigned int inuse)
-{
-    __atomic_store_n(&vq->inuse, inuse, __ATOMIC_RELEASE);
 }
 
 unsigned int vu_queue_inuse(const VuVirtq *vq)
@@ -53,31 +51,35 @@ void vu_queue_get_stats(const VuDev *dev, const VuVirtq *vq, VuQueueStats *ret_s
  * Like peek(), but before it says "none" the guest has been told to kick for the next one. That is
  * done once per idle period: as long as nothing comes, the wish stands.
  */
-static int peek_or_arm(VuVirtq *vq, unsigned int ahead, unsigned int *ret_head)
+static int peek_or_arm(VuVirtq *vq, VirtqPlace at, VirtqHead *ret_head)
 {
-    int rc = vq->ops->peek(vq, ahead, ret_head);
+    int rc = vq->ops->peek(vq, at, ret_head);
 
-    if (rc != 0 || !vq->event_idx || !vq->notification ||
-        (vq->armed && vq->armed_idx == (uint16_t)(vq->last_avail_idx + ahead))) {
+    if (rc != 0 || !vq->event_idx || !vq->notification || virtq_armed_at(vq, at)) {
         return rc;
     }
-    vq->ops->set_notification(vq, true);
-    return vq->ops->peek(vq, ahead, ret_head);
+    vq->ops->set_notification(vq, true, at);
+    return vq->ops->peek(vq, at, ret_head);
 }
 
 bool vu_queue_empty(VuDev *dev, VuVirtq *vq)
 {
-    unsigned int head;
+    VirtqHead head;
 
     /* A broken available index counts as "something is there": popping reports it. */
-    return !virtq_running(dev, vq) || peek_or_arm(vq, 0, &head) == 0;
+    return !virtq_running(dev, vq) || peek_or_arm(vq, virtq_place(vq), &head) == 0;
+}
+
+bool vu_queue_caught_up(VuDev *dev, VuVirtq *vq)
+{
+    return !virtq_running(dev, vq) || vq->ops->caught_up(vq);
 }
 
 void vu_queue_set_notification(VuDev *dev, VuVirtq *vq, int enable)
 {
     vq->notification = enable;
     if (vq->vring.used) {
-        vq->ops->set_notification(vq, enable);
+        vq->ops->set_notification(vq, enable, virtq_place(vq));
     }
 }
 
@@ -86,29 +88,44 @@ static unsigned int add_clamped(unsigned int sum, uint32_t len)
     return len > UINT_MAX - sum ? UINT_MAX : sum + len;
 }
 
+/* Add the chain at @at, if there is one, and move on to the next. 1, 0: the end, -errno. */
+static int count_chain(VuVirtq *vq, VirtqPlace *at, unsigned int *in, unsigned int *out)
+{
+    unsigned int slot, ndescs;
+    VirtqHead head;
+    ChainWalk w;
+    VirtqDesc d;
+    int rc = peek_or_arm(vq, *at, &head);
+
+    if (rc <= 0) {
+        return rc;
+    }
+    chain_begin(&w, vq, vq->use->map, &head);
+    while (chain_next(&w, &d) > 0) {
+        if (d.write) {
+            *in = add_clamped(*in, d.len);
+        } else {
+            *out = add_clamped(*out, d.len);
+        }
+    }
+    rc = vq->ops->finish(&w, &slot, &ndescs);
+    if (rc < 0) {
+        return rc;
+    }
+    vq->ops->move(vq, at, ndescs);
+    return 1;
+}
+
 void vu_queue_get_avail_bytes(VuDev *dev, VuVirtq *vq, unsigned int *in_bytes,
                               unsigned int *out_bytes, unsigned max_in_bytes,
                               unsigned max_out_bytes)
 {
-    unsigned int in = 0, out = 0, head;
-    int rc = virtq_running(dev, vq) ? 1 : 0;
+    unsigned int in = 0, out = 0;
+    unsigned int left = virtq_running(dev, vq) ? vq->vring.num : 0;
+    VirtqPlace at = virtq_place(vq);
 
-    for (unsigned int ahead = 0; rc > 0 && (in < max_in_bytes || out < max_out_bytes); ahead++) {
-        ChainWalk w;
-        VirtqDesc d;
-
-        rc = ahead < vq->vring.num ? peek_or_arm(vq, ahead, &head) : 0;
-        if (rc <= 0) {
-            break;
-        }
-        chain_begin(&w, vq, vq->use->map, head);
-        while (chain_next(&w, &d) > 0) {
-            if (d.write) {
-                in = add_clamped(in, d.len);
-            } else {
-                out = add_clamped(out, d.len);
-            }
-        }
+    while (left-- > 0 && (in < max_in_bytes || out < max_out_bytes) &&
+           count_chain(vq, &at, &in, &out) > 0) {
     }
     if (in_bytes) {
         *in_bytes = in;
@@ -124,23 +141,6 @@ bool vu_queue_avail_bytes(VuDev *dev, VuVirtq *vq, unsigned int in_bytes, unsign
 
     vu_queue_get_avail_bytes(dev, vq, &in, &out, in_bytes, out_bytes);
     return in >= in_bytes && out >= out_bytes;
-}
-
-/* ---- Slots ---- */
-
-static void slot_take(VuVirtq *vq, unsigned int head, const VirtqRange *ranges,
-                      unsigned int nranges)
-{
-    vq->slots[head] = (VirtqSlot){ vu_map_use_ref(vq->use), ranges, nranges };
-    set_inuse(vq, vq->inuse + 1);
-}
-
-void virtq_slot_release(VuVirtq *vq, unsigned int head)
-{
-    VuMapUse *use = vq->slots[head].use;
-
-    vq->slots[head] = (VirtqSlot){ 0 };
-    vu_map_use_unref(use);
 }
 
 /* ---- Pop ---- */
@@ -172,39 +172,112 @@ static VuVirtqElement *element_new(size_t sz, const VirtqPieces *p, VirtqRange *
     return e;
 }
 
-/* Give a chain that nobody can serve back to the guest. */
-static void complete_bad(VuDev *dev, VuVirtq *vq, unsigned int head)
+/* ---- Used entries ---- */
+
+/* Used entry number @idx of the next flush is about the element of @slot. */
+static void fill_entry(VuVirtq *vq, unsigned int slot, uint32_t len, unsigned int idx)
 {
-    stat_add(&vq->stats.malformed, 1);
-    vu_trace(dev, VU_TRACE_MALFORMED, vq->index, 0, head, NULL);
-    if (vq->filled > 0) {
-        /* The device is in the middle of a batch, whose entries come first. */
-        slot_take(vq, head, NULL, 0);
-        vq->bad[vq->nbad++] = head;
-        return;
+    const VirtqUsed used = { slot, len, vq->slots[slot].ndescs, 1 };
+
+    if (vq->vring.used && !vq->order_lost) {
+        vq->ops->fill(vq, &used, idx);
     }
-    vq->ops->fill(vq, head, 0, 0);
-    vq->ops->flush(vq, 1);
-    vu_queue_notify(dev, vq);
+    virtq_slot_release(vq, slot);
 }
 
-/* The head of the next chain, if there is one and it makes sense. */
-static bool next_head(VuDev *dev, VuVirtq *vq, unsigned int *ret_head)
+static void flush_entries(VuVirtq *vq, unsigned int num)
 {
-    int rc = peek_or_arm(vq, 0, ret_head);
-
-    if (rc == 0) {
-        return false;
+    assert(num <= vq->inuse);
+    if (vq->vring.used && !vq->order_lost && num > 0) {
+        vq->ops->flush(vq, num);
+        vq->published = true;
     }
-    if (rc == -ERANGE) {
-        vu_vring_break(dev, vq, "the available index is further than the ring is long");
-    } else if (rc < 0) {
-        vu_vring_break(dev, vq, "an available entry names no descriptor of the ring");
-    } else if (vq->slots[*ret_head].use) {
-        vu_vring_break(dev, vq, "a chain was made available again before it was used");
+    stat_add(&vq->stats.pushes, num);
+    virtq_set_inuse(vq, vq->inuse - num);
+}
+
+/* What does not come from the batch of the device: malformed chains, or what its order held back.
+ */
+static void flush_rest(VuVirtq *vq)
+{
+    unsigned int n = vq->nbad;
+
+    if (vq->in_order) {
+        flush_entries(vq, virtq_order_collect(vq));
+        return;
+    }
+    vq->nbad = 0;
+    for (unsigned int i = 0; i < n; i++) {
+        fill_entry(vq, vq->bad[i], 0, i);
+    }
+    flush_entries(vq, n);
+}
+
+/* Give a chain that nobody can serve back to the guest. */
+static void complete_bad(VuDev *dev, VuVirtq *vq, unsigned int slot)
+{
+    stat_add(&vq->stats.malformed, 1);
+    vu_trace(dev, VU_TRACE_MALFORMED, vq->index, 0, slot, NULL);
+    if (vq->in_order) {
+        virtq_order_fill(vq, slot, 0);
+    } else {
+        vq->bad[vq->nbad++] = slot;
+    }
+    /* If the device is in the middle of a batch, the batch's entries come first. */
+    if (vq->filled == 0) {
+        flush_rest(vq);
+        vu_queue_notify(dev, vq);
+    }
+}
+
+static const char *broken_text(int rc, int peeked)
+{
+    if (peeked < 0) {
+        return peeked == -ERANGE ? "the available index is further than the ring is long"
+                                 : "an available entry names no descriptor of the ring";
+    }
+    switch (rc) {
+    case -ELOOP:
+        return "a chain of the ring has no end";
+    case -ERANGE:
+        return "more descriptors were made available than the ring has";
+    case -EEXIST:
+        return "a chain was made available again before it was used";
+    default:
+        return "a buffer id is larger than the ring";
+    }
+}
+
+typedef struct NextChain {
+    unsigned int slot;
+    unsigned int ndescs;
+    bool malformed;
+} NextChain;
+
+/* Find and translate the next chain; nothing is taken yet. 1, 0: none, or not now. */
+static int next_chain(VuDev *dev, VuVirtq *vq, NextChain *ret, VirtqPieces *pieces)
+{
+    VirtqHead head;
+    ChainWalk w;
+    int peeked = peek_or_arm(vq, virtq_place(vq), &head);
+    int rc = peeked;
+
+    if (peeked == 0) {
+        return 0;
+    }
+    if (peeked > 0) {
+        chain_begin(&w, vq, vq->use->map, &head);
+        ret->malformed = chain_collect(&w, pieces) < 0;
+        rc = vq->ops->finish(&w, &ret->slot, &ret->ndescs);
+    }
+    if (rc == 0 && vq->slots[ret->slot].use) {
         rc = -EEXIST;
     }
-    return rc > 0;
+    if (VU_UNLIKELY(rc < 0)) {
+        vu_vring_break(dev, vq, broken_text(rc, peeked));
+        return 0;
+    }
+    return 1;
 }
 
 void *vu_queue_pop(VuDev *dev, VuVirtq *vq, size_t sz)
@@ -212,28 +285,27 @@ void *vu_queue_pop(VuDev *dev, VuVirtq *vq, size_t sz)
     VirtqPieces pieces;
     VirtqRange *ranges;
     VuVirtqElement *e;
-    unsigned int head;
+    NextChain next;
 
     assert(sz >= sizeof(VuVirtqElement));
     if (!virtq_running(dev, vq)) {
         return NULL;
     }
     for (unsigned int bad = 0; bad <= BAD_ROUNDS * vq->vring.num; bad++) {
-        if (!next_head(dev, vq, &head)) {
+        if (!next_chain(dev, vq, &next, &pieces)) {
             return NULL;
         }
-        if (VU_UNLIKELY(chain_collect(vq, vq->use->map, head, &pieces) < 0)) {
-            vq->ops->advance(vq, head);
-            complete_bad(dev, vq, head);
+        if (VU_UNLIKELY(next.malformed)) {
+            virtq_slot_take(vq, next.slot, next.ndescs, NULL, 0);
+            complete_bad(dev, vq, next.slot);
             continue;
         }
         e = element_new(sz, &pieces, &ranges);
         if (!e) {
             return NULL;
         }
-        e->index = head;
-        vq->ops->advance(vq, head);
-        slot_take(vq, head, ranges, e->in_num);
+        e->index = next.slot;
+        virtq_slot_take(vq, next.slot, next.ndescs, ranges, e->in_num);
         stat_add(&vq->stats.pops, 1);
         return e;
     }
@@ -254,33 +326,38 @@ static void check_idle(VuDev *dev, VuVirtq *vq)
 void vu_queue_detach_element(VuDev *dev, VuVirtq *vq, VuVirtqElement *elem, size_t len)
 {
     assert(elem->index < vq->vring.num && vq->slots[elem->index].use);
+    if (vq->in_order) {
+        virtq_order_lose(dev, vq);
+    }
     virtq_slot_release(vq, elem->index);
-    set_inuse(vq, vq->inuse - 1);
+    virtq_set_inuse(vq, vq->inuse - 1);
     check_idle(dev, vq);
 }
 
 void vu_queue_unpop(VuDev *dev, VuVirtq *vq, VuVirtqElement *elem, size_t len)
 {
-    assert(vq->ops->taken(vq, 1) == elem->index);
-    vq->ops->retreat(vq, 1);
-    vu_queue_detach_element(dev, vq, elem, len);
+    assert(vq->order_lost || virtq_slot_taken(vq, 1) == elem->index);
+    if (vq->order_lost) {
+        vu_queue_detach_element(dev, vq, elem, len);
+        return;
+    }
+    virtq_slot_untake(vq, 1);
+    check_idle(dev, vq);
 }
 
 bool vu_queue_rewind(VuDev *dev, VuVirtq *vq, unsigned int num)
 {
-    if (num > vq->inuse) {
+    if (num > vq->inuse || vq->order_lost) {
         return false;
     }
     for (unsigned int i = 1; i <= num; i++) {
-        if (!vq->slots[vq->ops->taken(vq, i)].use) {
+        const VirtqSlot *slot = &vq->slots[virtq_slot_taken(vq, i)];
+
+        if (!slot->use || slot->done) {
             return false;
         }
     }
-    for (unsigned int i = 1; i <= num; i++) {
-        virtq_slot_release(vq, vq->ops->taken(vq, i));
-    }
-    vq->ops->retreat(vq, num);
-    set_inuse(vq, vq->inuse - num);
+    virtq_slot_untake(vq, num);
     check_idle(dev, vq);
     return true;
 }
@@ -297,46 +374,21 @@ static void log_ranges(const VuVirtq *vq, const VirtqSlot *slot)
 void vu_queue_fill(VuDev *dev, VuVirtq *vq, const VuVirtqElement *elem, unsigned int len,
                    unsigned int idx)
 {
-    unsigned int head = elem->index;
+    unsigned int index = elem->index;
 
-    assert(head < vq->vring.num && vq->slots[head].use);
+    assert(index < vq->vring.num && vq->slots[index].use && !vq->slots[index].done);
     /* All of it, not just @len: a status byte lies behind the data, whatever @len says. */
     if (VU_UNLIKELY(vq->log && vq->log_buffers)) {
-        log_ranges(vq, &vq->slots[head]);
+        log_ranges(vq, &vq->slots[index]);
     }
-    virtq_slot_release(vq, head);
-    if (vq->vring.used) {
-        vq->ops->fill(vq, head, len, idx);
+    if (vq->in_order && !vq->order_lost) {
+        virtq_order_fill(vq, index, len);
+    } else {
+        fill_entry(vq, index, len, idx);
     }
     if (idx >= vq->filled) {
         vq->filled = idx + 1;
     }
-}
-
-static void flush_entries(VuDev *dev, VuVirtq *vq, unsigned int num)
-{
-    assert(num <= vq->inuse);
-    if (vq->vring.used) {
-        vq->ops->flush(vq, num);
-    }
-    vq->filled = vq->filled > num ? vq->filled - num : 0;
-    stat_add(&vq->stats.pushes, num);
-    set_inuse(vq, vq->inuse - num);
-}
-
-/* Malformed chains that came up in the middle of the batch. */
-static void flush_bad(VuDev *dev, VuVirtq *vq)
-{
-    unsigned int n = vq->nbad;
-
-    vq->nbad = 0;
-    for (unsigned int i = 0; i < n; i++) {
-        virtq_slot_release(vq, vq->bad[i]);
-        if (vq->vring.used) {
-            vq->ops->fill(vq, vq->bad[i], 0, i);
-        }
-    }
-    flush_entries(dev, vq, n);
 }
 
 static void signal_log(VuDev *dev)
@@ -347,9 +399,12 @@ static void signal_log(VuDev *dev)
 
 void vu_queue_flush(VuDev *dev, VuVirtq *vq, unsigned int num)
 {
-    flush_entries(dev, vq, num);
-    if (VU_UNLIKELY(vq->nbad > 0 && vq->filled == 0)) {
-        flush_bad(dev, vq);
+    if (!vq->in_order || vq->order_lost) {
+        flush_entries(vq, num);
+    }
+    vq->filled = vq->filled > num ? vq->filled - num : 0;
+    if (VU_UNLIKELY(vq->in_order || vq->nbad > 0) && vq->filled == 0 && !vq->order_lost) {
+        flush_rest(vq);
     }
     if (VU_UNLIKELY(vq->log)) {
         signal_log(dev);
@@ -367,17 +422,19 @@ void vu_queue_push(VuDev *dev, VuVirtq *vq, const VuVirtqElement *elem, unsigned
 
 static bool wants_notification(VuVirtq *vq)
 {
-    unsigned int head;
+    VirtqHead head;
 
-    return vq->ops->should_notify(vq) ||
-           (vq->notify_on_empty && vq->inuse == 0 && vq->ops->peek(vq, 0, &head) == 0);
+    return vq->ops->should_notify(vq) || (vq->notify_on_empty && vq->inuse == 0 &&
+                                          vq->ops->peek(vq, virtq_place(vq), &head) == 0);
 }
 
 void vu_queue_notify(VuDev *dev, VuVirtq *vq)
 {
-    if (!vq->vring.avail) {
+    /* In order, what the device completed may wait for something else. */
+    if (!vq->vring.avail || (vq->in_order && !vq->published)) {
         return;
     }
+    vq->published = false;
     if (wants_notification(vq)) {
         stat_add(&vq->stats.notifications, 1);
         vu_signal_fd(vq->call_fd, vq->call_is_eventfd);

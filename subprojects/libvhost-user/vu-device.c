@@ -18,7 +18,7 @@
 #define RING_FEATURES                                                                \
     (BIT(VIRTIO_F_NOTIFY_ON_EMPTY) | BIT(VIRTIO_RING_F_INDIRECT_DESC) |              \
      BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_F_VERSION_1) | BIT(VHOST_F_LOG_ALL) | \
-     BIT(VHOST_USER_F_PROTOCOL_FEATURES))
+     BIT(VHOST_USER_F_PROTOCOL_FEATURES) | BIT(VIRTIO_F_RING_PACKED))
 
 /* Protocol features that the library always offers. */
 #define OWN_PROTOCOL_FEATURES                                                                \
@@ -229,10 +229,15 @@ int vu_set_features(VuDev *dev, VhostUserMsg *msg)
 {
     uint64_t features = msg->payload.u64;
     uint64_t surplus = features & ~offered_features(dev);
+    int rc;
 
     if (surplus) {
         return vu_refuse(dev, EINVAL, "the front-end accepts features %#llx that were not offered",
                          (unsigned long long)surplus);
+    }
+    rc = vu_vrings_check_features(dev, features);
+    if (rc < 0) {
+        return rc;
     }
     __atomic_store_n(&dev->features, features, __ATOMIC_RELAXED);
     if (dev->iface->set_features) {

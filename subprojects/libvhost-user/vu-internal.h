@@ -428,6 +428,8 @@ void vu_vring_init(VuDev *dev, VuVirtq *vq, unsigned int index);
 void vu_vring_done(VuDev *dev, VuVirtq *vq);
 /* Let every queue take over the negotiated features and the dirty log. */
 void vu_vrings_refresh(VuDev *dev);
+/* Refuses @features that running rings cannot take over. 0 or -errno. */
+int vu_vrings_check_features(VuDev *dev, uint64_t features);
 void vu_vrings_enable_all(VuDev *dev, bool enable);
 /* Let a started queue take over @use (and its reference); afterwards look at the ring. */
 void vu_vring_set_memory(VuDev *dev, VuVirtq *vq, VuMapUse *use);

@@ -89,6 +89,7 @@ static void queue_refresh(VuDev *dev, VuVirtq *vq, void *opaque)
         vq->armed = false;
     }
     vq->indirect = vu_has_feature(dev, VIRTIO_RING_F_INDIRECT_DESC);
+    vq->in_order = vu_has_feature(dev, VIRTIO_F_IN_ORDER);
     vq->notify_on_empty = vu_has_feature(dev, VIRTIO_F_NOTIFY_ON_EMPTY);
     vq->log = dev->priv->dirty_log;
     vq->log_buffers = vu_has_feature(dev, VHOST_F_LOG_ALL);
@@ -108,12 +109,42 @@ static void remap_for_features(VuDev *dev, VuVirtq *vq)
     }
 }
 
+/* A base means something else in the other layout. */
+static void choose_layout(VuDev *dev, VuVirtq *vq)
+{
+    const VirtqOps *ops =
+        vu_has_feature(dev, VIRTIO_F_RING_PACKED) ? &virtq_packed_ops : &virtq_split_ops;
+
+    if (ops != vq->ops) {
+        vq->ops = ops;
+        vq->have_base = false;
+    }
+}
+
+int vu_vrings_check_features(VuDev *dev, uint64_t features)
+{
+    const uint64_t fixed = 1ull << VIRTIO_F_RING_PACKED | 1ull << VIRTIO_F_IN_ORDER;
+
+    if (!((features ^ dev->features) & fixed)) {
+        return 0;
+    }
+    for (unsigned int i = 0; i < dev->max_queues; i++) {
+        if (dev->vq[i].state != VU_VRING_STOPPED) {
+            return vu_refuse(dev, EBUSY, "the layout cannot change while queue %u is %s", i,
+                             state_names[dev->vq[i].state]);
+        }
+    }
+    return 0;
+}
+
 void vu_vrings_refresh(VuDev *dev)
 {
     for (unsigned int i = 0; i < dev->max_queues; i++) {
         VuVirtq *vq = &dev->vq[i];
 
-        if (vq->state != VU_VRING_STOPPED) {
+        if (vq->state == VU_VRING_STOPPED) {
+            choose_layout(dev, vq);
+        } else {
             remap_for_features(dev, vq);
             vu_vring_run(dev, vq, queue_refresh, NULL);
         }
@@ -174,8 +205,10 @@ typedef struct StartArgs {
     VuRing ring;
     VuMapUse *use;
     VirtqSlot *slots;
+    VirtqUsed *batch;
     uint16_t *popped;
     uint16_t *bad;
+    uint32_t base;
     bool in_order;
 } StartArgs;
 
@@ -188,19 +221,24 @@ static void queue_start(VuDev *dev, VuVirtq *vq, void *opaque)
     vq->use = args->use;
     vq->ring_use = vu_map_use_ref(args->use);
     vq->slots = args->slots;
+    vq->batch = args->batch;
     vq->popped = args->popped;
+    vq->pop_at = 0;
     vq->bad = args->bad;
     vq->nbad = 0;
     vq->filled = 0;
+    vq->published = false;
+    vq->order_lost = false;
     vq->broken = false;
     vq->unmapped = false;
     vq->notification = true;
     vq->signalled_used_valid = false;
     vq->armed = false;
     queue_refresh(dev, vq, NULL);
-    vq->ops->start(dev, vq, args->in_order);
+    vq->ops->start(vq, args->base, args->in_order);
     /* An earlier back-end may have died while it wanted no kicks. */
-    vq->ops->set_notification(vq, true);
+    vq->ops->set_notification(vq, true, virtq_place(vq));
+    vu_trace(dev, VU_TRACE_QUEUE_LAYOUT, vq->index, 0, vq->vring.num, vq->ops->name);
     set_state(dev, vq, VU_VRING_STARTED);
 }
 
@@ -208,8 +246,37 @@ static void start_args_free(StartArgs *args)
 {
     vu_map_use_unref(args->use);
     free(args->slots);
+    free(args->batch);
     free(args->popped);
     free(args->bad);
+}
+
+static bool start_args_alloc(VuDev *dev, VuVirtq *vq, StartArgs *args)
+{
+    args->use = vu_map_use_new(dev->priv->map);
+    args->slots = calloc(vq->num, sizeof(args->slots[0]));
+    args->batch = calloc(vq->num, sizeof(args->batch[0]));
+    args->popped = calloc(vq->num, sizeof(args->popped[0]));
+    args->bad = calloc(vq->num, sizeof(args->bad[0]));
+    return args->use && args->slots && args->batch && args->popped && args->bad;
+}
+
+/* The layout may have been chosen after the size or the base was given. */
+static int check_set_up(VuDev *dev, VuVirtq *vq)
+{
+    if (vq->num == 0 || !vq->have_addr) {
+        return vu_refuse(dev, EINVAL, "queue %u has no %s yet", vq->index,
+                         vq->num == 0 ? "size" : "addresses");
+    }
+    if (!vq->ops->num_ok(vq->num)) {
+        return vu_refuse(dev, EINVAL, "queue %u cannot have %u entries in the %s layout", vq->index,
+                         vq->num, vq->ops->name);
+    }
+    if (vq->have_base && !vq->ops->base_ok(vq->base, vq->num)) {
+        return vu_refuse(dev, EINVAL, "queue %u, with %u entries, cannot begin at %#x", vq->index,
+                         vq->num, vq->base);
+    }
+    return 0;
 }
 
 static int vring_start(VuDev *dev, VuVirtq *vq)
@@ -217,20 +284,18 @@ static int vring_start(VuDev *dev, VuVirtq *vq)
     const VuDevIface *iface = dev->iface;
     bool event_idx = vu_has_feature(dev, VIRTIO_RING_F_EVENT_IDX);
     StartArgs args = { 0 };
+    int rc = check_set_up(dev, vq);
 
-    if (vq->num == 0 || !vq->have_addr) {
-        return vu_refuse(dev, EINVAL, "queue %u has no %s yet", vq->index,
-                         vq->num == 0 ? "size" : "addresses");
+    if (rc < 0) {
+        return rc;
     }
     if (!vq->ops->map(vq, dev->priv->map, event_idx, &args.ring)) {
-        return vu_refuse(dev, EFAULT, "the ring of queue %u does not lie in guest memory",
+        return vu_refuse(dev, EFAULT,
+                         "the ring of queue %u is misaligned or does not lie in guest memory",
                          vq->index);
     }
-    args.use = vu_map_use_new(dev->priv->map);
-    args.slots = calloc(vq->num, sizeof(args.slots[0]));
-    args.popped = calloc(vq->num, sizeof(args.popped[0]));
-    args.bad = calloc(vq->num, sizeof(args.bad[0]));
-    if (!args.use || !args.slots || !args.popped || !args.bad) {
+    args.base = vq->have_base ? vq->base : vq->ops->fresh_base;
+    if (!start_args_alloc(dev, vq, &args)) {
         start_args_free(&args);
         return vu_refuse(dev, ENOMEM, "no memory for queue %u", vq->index);
     }
@@ -254,13 +319,16 @@ static void queue_stopped(VuDev *dev, VuVirtq *vq, void *opaque)
     /* The device may not have come to announce the last ones. */
     vu_queue_notify(dev, vq);
     vq->base = vq->ops->base(vq);
+    vq->have_base = true;
     for (unsigned int i = 0; i < vq->vring.num; i++) {
         virtq_slot_release(vq, i);
     }
     free(vq->slots);
+    free(vq->batch);
     free(vq->popped);
     free(vq->bad);
     vq->slots = NULL;
+    vq->batch = NULL;
     vq->popped = NULL;
     vq->bad = NULL;
     drop_ring(vq);
@@ -325,7 +393,7 @@ static int vring_stop_finish(VuDev *dev, VhostUserMsg *msg, void *opaque)
     replace_fd(dev, vq, &vq->kick_fd, NULL, -1, false);
     replace_fd(dev, vq, &vq->call_fd, &vq->call_is_eventfd, -1, false);
     msg->payload.state.index = vq->index;
-    msg->payload.state.num = vq->base;
+    msg->payload.state.num = vq->have_base ? vq->base : vq->ops->fresh_base;
     msg->size = sizeof(msg->payload.state);
     return VU_REPLY;
 }
@@ -387,10 +455,11 @@ int vu_set_vring_num(VuDev *dev, VhostUserMsg *msg)
     if (rc < 0) {
         return rc;
     }
-    if (num == 0 || num > dev->priv->max_queue_size || (num & (num - 1))) {
-        return vu_refuse(dev, EINVAL,
-                         "queue %u cannot have %u entries, only a power of two up to %u", vq->index,
-                         num, dev->priv->max_queue_size);
+    if (num > dev->priv->max_queue_size || !vq->ops->num_ok(num)) {
+        return vu_refuse(dev, EINVAL, "queue %u cannot have %u entries, only %s up to %u",
+                         vq->index, num,
+                         vq->ops == &virtq_packed_ops ? "a number" : "a power of two",
+                         dev->priv->max_queue_size);
     }
     vq->num = num;
     return VU_DONE;
@@ -405,10 +474,11 @@ int vu_set_vring_base(VuDev *dev, VhostUserMsg *msg)
     if (rc < 0) {
         return rc;
     }
-    if (!vq->ops->base_ok(base)) {
+    if (!vq->ops->base_ok(base, vq->num)) {
         return vu_refuse(dev, EINVAL, "queue %u cannot begin at %#x", vq->index, base);
     }
     vq->base = base;
+    vq->have_base = true;
     return VU_DONE;
 }
 
@@ -458,7 +528,8 @@ int vu_set_vring_addr(VuDev *dev, VhostUserMsg *msg)
     }
     if (!addr_acceptable(dev, vq, &addr)) {
         return vu_refuse(dev, EFAULT,
-                         "the ring of queue %u is misaligned or does not lie in guest memory",
+                         "the ring of queue %u is misaligned, does not lie in guest memory, or "
+                         "one part of it lies over another",
                          vq->index);
     }
     vq->vra = addr;

@@ -20,6 +20,7 @@ class OneDisk(DiskChecks):
 
     smp = 1
     num_queues = 1
+    device_options = ''
     node_options = ''
     export_options = ''
     objects = ()
@@ -32,7 +33,7 @@ class OneDisk(DiskChecks):
         cls.daemon = cls.start_daemon()
         cls.addClassCleanup(cls.daemon.close)
         cls.guest = QemuGuest(cls.daemon.path('sock'), smp=cls.smp,
-                              device=f',num-queues={cls.num_queues}')
+                              device=f',num-queues={cls.num_queues}{cls.device_options}')
         cls.addClassCleanup(cls.guest.close)
 
     @classmethod

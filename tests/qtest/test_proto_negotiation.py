@@ -65,7 +65,7 @@ class Negotiation(ProtoCase):
     def test_a_feature_that_was_not_offered_is_refused_truthfully(self):
         driver = self.driver(start=False)
         self.assertNotEqual(driver.client.ack(Request.SET_FEATURES,
-                                              u64(driver.features | 1 << 34)), 0)
+                                              u64(driver.features | 1 << 37)), 0)
         self.assertTrue(driver.client.alive())
 
     def test_a_protocol_feature_that_was_not_offered_is_refused_truthfully(self):

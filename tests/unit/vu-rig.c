@@ -205,31 +205,56 @@ void vu_rig_ready(VuRig *rig, uint64_t features)
     vu_rig_accepted(rig, VHOST_USER_SET_MEM_TABLE);
 }
 
-void vu_rig_start(VuRig *rig, unsigned int index, unsigned int num)
+void vu_rig_start_ring(VuRig *rig, const VuRigStart *start)
 {
-    VuGuestRing *r = &rig->ring[index];
     VuClient *c = &rig->client;
-    struct vhost_vring_addr addr;
+    unsigned int index = start->addr.index;
 
-    g_assert_cmpuint(vu_ring_bytes(num), <=, RING_ROOM);
-    vu_ring_done(r);
-    vu_ring_init(r, c, index, num, index * RING_ROOM);
-    addr = vu_ring_addr(r);
-    vu_client_send_state(c, VHOST_USER_SET_VRING_NUM, index, num);
+    vu_client_send_state(c, VHOST_USER_SET_VRING_NUM, index, start->num);
     vu_rig_accepted(rig, VHOST_USER_SET_VRING_NUM);
-    vu_client_send_state(c, VHOST_USER_SET_VRING_BASE, index, 0);
+    vu_client_send_state(c, VHOST_USER_SET_VRING_BASE, index, start->base);
     vu_rig_accepted(rig, VHOST_USER_SET_VRING_BASE);
-    vu_client_send(c, VHOST_USER_SET_VRING_ADDR, &addr, sizeof(addr), -1);
+    vu_client_send(c, VHOST_USER_SET_VRING_ADDR, &start->addr, sizeof(start->addr), -1);
     vu_rig_accepted(rig, VHOST_USER_SET_VRING_ADDR);
-    vu_client_send_file(c, VHOST_USER_SET_VRING_CALL, index, r->call);
+    vu_client_send_file(c, VHOST_USER_SET_VRING_CALL, index, start->call);
     vu_rig_accepted(rig, VHOST_USER_SET_VRING_CALL);
-    vu_client_send_file(c, VHOST_USER_SET_VRING_ERR, index, r->err);
+    vu_client_send_file(c, VHOST_USER_SET_VRING_ERR, index, start->err);
     vu_rig_accepted(rig, VHOST_USER_SET_VRING_ERR);
-    vu_client_send_file(c, VHOST_USER_SET_VRING_KICK, index, r->kick);
+    vu_client_send_file(c, VHOST_USER_SET_VRING_KICK, index, start->kick);
     vu_rig_accepted(rig, VHOST_USER_SET_VRING_KICK);
     vu_client_send_state(c, VHOST_USER_SET_VRING_ENABLE, index, 1);
     vu_rig_accepted(rig, VHOST_USER_SET_VRING_ENABLE);
-    g_assert_cmpuint(vu_ring_take_signal(r->call), ==, 1);
+    g_assert_cmpuint(vu_ring_take_signal(start->call), ==, 1);
+}
+
+size_t vu_rig_ring_offset(unsigned int index)
+{
+    return index * RING_ROOM;
+}
+
+void vu_rig_start(VuRig *rig, unsigned int index, unsigned int num)
+{
+    VuGuestRing *r = &rig->ring[index];
+
+    g_assert_cmpuint(vu_ring_bytes(num), <=, RING_ROOM);
+    vu_ring_done(r);
+    vu_ring_init(r, &rig->client, index, num, vu_rig_ring_offset(index));
+    vu_rig_start_ring(
+        rig,
+        &(VuRigStart){
+            .num = num, .addr = vu_ring_addr(r), .kick = r->kick, .call = r->call, .err = r->err });
+}
+
+void vu_rig_start_packed(VuRig *rig, VuPackedRing *ring, unsigned int index, unsigned int num)
+{
+    g_assert_cmpuint(vu_packed_bytes(num), <=, RING_ROOM);
+    vu_packed_init(ring, &rig->client, index, num, vu_rig_ring_offset(index));
+    vu_rig_start_ring(rig, &(VuRigStart){ .num = num,
+                                          .base = VU_PACKED_FRESH_BASE,
+                                          .addr = vu_packed_addr(ring),
+                                          .kick = ring->kick,
+                                          .call = ring->call,
+                                          .err = ring->err });
 }
 
 void vu_rig_begin(VuRig *rig, uint64_t features, unsigned int num)

@@ -9,6 +9,7 @@
 #define TESTS_UNIT_VU_RIG_H
 
 #include "vu-client.h"
+#include "vu-packed.h"
 
 #define VU_RIG_QUEUES  4
 #define VU_RIG_MEM     (1u << 20)
@@ -58,6 +59,20 @@ void vu_rig_ready(VuRig *rig, uint64_t features);
 void vu_rig_start(VuRig *rig, unsigned int index, unsigned int num);
 /* All of that for ring 0. */
 void vu_rig_begin(VuRig *rig, uint64_t features, unsigned int num);
+/* The same with a packed ring at the same place, not yet used; the caller owns @ring. */
+void vu_rig_start_packed(VuRig *rig, VuPackedRing *ring, unsigned int index, unsigned int num);
+/* Messages that start a ring which lies at @addr, and the first interrupt that follows. */
+typedef struct VuRigStart {
+    unsigned int num;
+    uint32_t base;
+    struct vhost_vring_addr addr;
+    int kick;
+    int call;
+    int err;
+} VuRigStart;
+void vu_rig_start_ring(VuRig *rig, const VuRigStart *start);
+/* Where the ring with that number lies in the guest's memory. */
+size_t vu_rig_ring_offset(unsigned int index);
 /* Make a chain of one readable buffer of @len bytes available on ring 0. */
 void vu_rig_offer(VuRig *rig, unsigned int head, uint32_t len);
 /* The next used entry of ring 0 must be this. */

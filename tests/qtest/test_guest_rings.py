@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""QEMU's vhost-user-blk-pci with every layout of the rings that its options can ask for."""
+
+import re
+import unittest
+
+from test_guest_qemu import Life, OneDisk
+
+INDIRECT, EVENT_IDX, PACKED = 28, 29, 34
+
+
+class Rings(OneDisk):
+    """Subclasses say what is asked for; a guest silently goes without what it is not offered."""
+
+    layout = 'split'
+    size = 128
+    features = {INDIRECT: '1', EVENT_IDX: '1', PACKED: '0'}
+    objects = ('--trace', 'vu_server_event')
+
+    def test_layout_is_the_one_that_was_asked_for(self):
+        rings = re.findall(r'queue (\d+) (split|packed) value 0x([0-9a-f]+)', self.daemon.stderr())
+        # The firmware was there before the driver.
+        last = {int(queue): (layout, int(size, 16)) for queue, layout, size in rings}
+        self.assertEqual(last, dict.fromkeys(range(self.num_queues), (self.layout, self.size)))
+
+    def test_driver_accepted_the_features(self):
+        bits = self.guest.run('cat $(dirname $(readlink -f /sys/block/vda))/../features')
+        self.assertEqual({bit: bits[bit] for bit in self.features}, self.features)
+
+
+class Packed(Rings, Life, unittest.TestCase):
+    """The packed layout, everything else as usual."""
+
+    layout = 'packed'
+    features = {INDIRECT: '1', EVENT_IDX: '1', PACKED: '1'}
+    device_options = ',packed=on'
+
+
+class PackedInOneIOThread(Rings, Life, unittest.TestCase):
+    """The packed layout with two queues in an IOThread."""
+
+    layout = 'packed'
+    smp = 2
+    num_queues = 2
+    features = Packed.features
+    device_options = ',packed=on'
+    objects = (*Rings.objects, '--object', 'iothread,id=io0')
+    export_options = ',iothread=io0'
+
+
+class LargeAndMany(Rings, unittest.TestCase):
+    """Eight queues of 1024."""
+
+    smp = 8
+    num_queues = 8
+    size = 1024
+    device_options = ',queue-size=1024'
+
+
+class PackedLargeAndMany(LargeAndMany):
+    """The same packed."""
+
+    layout = 'packed'
+    features = Packed.features
+    device_options = ',queue-size=1024,packed=on'
+
+
+class NoEventIndex(Rings, unittest.TestCase):
+    """Flags say whether to notify."""
+
+    features = {INDIRECT: '1', EVENT_IDX: '0', PACKED: '0'}
+    device_options = ',event_idx=off'
+
+
+class NoIndirect(Rings, unittest.TestCase):
+    """Chains lie in the ring."""
+
+    features = {INDIRECT: '0', EVENT_IDX: '1', PACKED: '0'}
+    device_options = ',indirect_desc=off'
+
+
+class PackedNoEventIndexNoIndirect(Rings, unittest.TestCase):
+    """Chains of several slots in the ring, flags say whether to notify."""
+
+    layout = 'packed'
+    features = {INDIRECT: '0', EVENT_IDX: '0', PACKED: '1'}
+    device_options = ',packed=on,event_idx=off,indirect_desc=off'
+
+
+if __name__ == '__main__':
+    unittest.main()
