@@ -285,7 +285,7 @@ static void test_feature_that_was_not_offered_is_refused(void)
     vu_rig_init(&rig);
     vu_rig_negotiate(&rig, 0, 0);
     for (int bit = 0; bit < 64; bit++) {
-        bool offered = bit == 24 || bit == 26 || (bit >= 28 && bit <= 30) || bit == 32;
+        bool offered = bit == 24 || bit == 26 || (bit >= 28 && bit <= 30) || bit == 32 || bit == 34;
 
         vu_client_send_u64(&rig.client, VHOST_USER_SET_FEATURES, 1ull << bit | 1ull << 30);
         if (offered) {
