@@ -18,6 +18,12 @@
 #include "block/thread-pool.h"
 #include "trace.h"
 
+/*
+ * A transfer larger than this is left to the kernel's threads: what is in the page cache would be
+ * copied within the system call that submits it, and the event loop would stand still meanwhile.
+ */
+#define INLINE_MAX (512 * 1024)
+
 typedef enum RawOpType {
     RAW_OP_READ,
     RAW_OP_WRITE,
@@ -33,6 +39,7 @@ typedef struct RawOp {
     int niov;
     struct iovec *iov;
     int64_t offset;
+    size_t bytes;
 } RawOp;
 
 static int raw_op_thread(void *opaque)
@@ -85,6 +92,9 @@ static void raw_prep_sqe(struct io_uring_sqe *sqe, void *opaque)
     default:
         io_uring_prep_fsync(sqe, op->fd, IORING_FSYNC_DATASYNC);
         break;
+    }
+    if (op->bytes > INLINE_MAX) {
+        sqe->flags |= IOSQE_ASYNC;
     }
 }
 
@@ -144,6 +154,7 @@ static int coroutine_fn raw_co_rest(BDRVRawState *s, RawOp *op, QEMUIOVector *qi
     op->iov = rest.iov;
     op->niov = rest.niov;
     op->offset = offset + done;
+    op->bytes = qiov->size - done;
     ret = raw_co_submit(s, op);
     qemu_iovec_destroy(&rest);
     return ret;
@@ -160,6 +171,7 @@ static int coroutine_fn raw_co_transfer(BlockDriverState *bs, RawOp *op, int64_t
     op->iov = qiov->iov;
     op->niov = qiov->niov;
     op->offset = offset;
+    op->bytes = qiov->size;
     ret = raw_co_submit(s, op);
     while (ret > 0) {
         done += ret;

@@ -16,6 +16,7 @@
 #include "qemu/bswap.h"
 #include "qemu/defer-call.h"
 #include "qemu/error-report.h"
+#include "qemu/iov.h"
 #include "qemu/vhost-user-server.h"
 #include "block/block-io.h"
 #include "standard-headers/linux/virtio_blk.h"
@@ -36,8 +37,9 @@ enum {
     VU_BLK_ANNOUNCE_MAX = 32,
     /* So much is taken from a ring before others in the same event loop have their turn. */
     VU_BLK_TURN_MAX = 64,
-    /* A request of many segments counts as one more for each so many. */
+    /* A large request counts as one more for each so many segments, and so many bytes. */
     VU_BLK_TURN_SEGMENTS = 16,
+    VU_BLK_TURN_BYTES = 16 * 1024,
 };
 
 #define VHOST_USER_BLK_SERIAL_DEFAULT "vhost_user_blk"
@@ -137,18 +139,24 @@ static void coroutine_fn vu_blk_co_request(void *opaque)
     vu_blk_announce_later(queue);
 }
 
+static size_t vu_blk_weight(const VuVirtqElement *e)
+{
+    return 1 + (e->in_num + e->out_num) / VU_BLK_TURN_SEGMENTS +
+           (iov_size(e->in_sg, e->in_num) + iov_size(e->out_sg, e->out_num)) / VU_BLK_TURN_BYTES;
+}
+
 /* A guest may refill the ring as fast as it is emptied: the handler takes a limited part of it. */
 static void vu_blk_process_vq(VuDev *vu_dev, int idx)
 {
     VuBlkQueue *queue = &vu_blk_from_dev(vu_dev)->queues[idx];
     VuVirtq *vq = vu_get_queue(vu_dev, idx);
-    unsigned taken = 0;
+    size_t taken = 0;
     VuBlkReq *req;
 
     vu_blk_queue_get(queue);
     queue->popping = true;
     while (taken < VU_BLK_TURN_MAX && (req = vu_queue_pop(vu_dev, vq, sizeof(*req)))) {
-        taken += 1 + (req->elem.in_num + req->elem.out_num) / VU_BLK_TURN_SEGMENTS;
+        taken += vu_blk_weight(&req->elem);
         req->queue = queue;
         vu_blk_queue_get(queue);
         qemu_coroutine_enter(qemu_coroutine_create(vu_blk_co_request, req));

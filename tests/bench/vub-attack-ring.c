@@ -25,16 +25,26 @@ static struct virtio_blk_outhdr *header_at(Attack *a, unsigned slot, uint64_t *r
     return (struct virtio_blk_outhdr *)(a->memory.base + *ret_gpa);
 }
 
-/* Make the oldest entries available again, until @most are; completions come in order. */
-static bool refill(Attack *a, unsigned most, unsigned slots, unsigned descs)
+static void offer(Attack *a, unsigned head)
+{
+    VubRing *ring = &a->ring;
+
+    ring->vring.avail->ring[ring->avail_idx++ % ATTACK_RING_SIZE] = head;
+}
+
+/* All @slots of @descs descriptors each are available, or will be as soon as they are used. */
+static bool refill(Attack *a, unsigned slots, unsigned descs)
 {
     VubRing *ring = &a->ring;
     uint16_t used = vub_ring_used(ring);
 
-    while ((uint16_t)(ring->avail_idx - used) < most) {
-        unsigned head = a->next_slot++ % slots * descs;
-
-        ring->vring.avail->ring[ring->avail_idx++ % ATTACK_RING_SIZE] = head;
+    if (ring->avail_idx == 0 && ring->used_idx == 0) {
+        for (unsigned slot = 0; slot < slots; slot++) {
+            offer(a, slot * descs);
+        }
+    }
+    while (ring->used_idx != used) {
+        offer(a, ring->vring.used->ring[ring->used_idx++ % ATTACK_RING_SIZE].id);
     }
     vub_ring_publish(ring);
     vub_ring_kick(ring);
@@ -69,7 +79,7 @@ bool attack_chains_begin(Attack *a)
 
 bool attack_chains(Attack *a)
 {
-    return refill(a, ATTACK_RING_SIZE, ATTACK_RING_SIZE, 1);
+    return refill(a, ATTACK_RING_SIZE, 1);
 }
 
 /* A header, no data, a status: a read beyond every disk. */
@@ -93,7 +103,7 @@ bool attack_requests_begin(Attack *a)
 
 bool attack_requests(Attack *a)
 {
-    return refill(a, REQUESTS, REQUESTS, DESCS_PER_REQUEST);
+    return refill(a, REQUESTS, DESCS_PER_REQUEST);
 }
 
 bool attack_big_begin(Attack *a)
@@ -122,7 +132,7 @@ bool attack_big_begin(Attack *a)
 
 bool attack_big(Attack *a)
 {
-    return refill(a, BIG_REQUESTS, BIG_REQUESTS, BIG_DESCS);
+    return refill(a, BIG_REQUESTS, BIG_DESCS);
 }
 
 /* All queues on the memory of one ring, none with a kick descriptor. */

@@ -18,7 +18,6 @@ typedef struct Attack {
     VubMemory memory;
     VubRing ring;
     uint64_t steps;
-    unsigned next_slot;
     uint64_t random;
 } Attack;
 
