@@ -30,7 +30,7 @@ packages_for()
              linux-libc-dev
         ;;
     check)
-        echo clang clang-format git
+        echo clang clang-format git qemu-system-common
         ;;
     guests)
         echo qemu-system-x86 user-mode-linux busybox-static lz4 e2fsprogs fdisk gcc libc6-dev
