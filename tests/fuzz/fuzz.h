@@ -40,8 +40,8 @@ uint64_t fuzz_u64(FuzzTape *tape);
 /* ---- Nothing stays behind ---- */
 
 /*
- * What is open now is there to stay: later calls of fuzz_check_leaks() compare with this. After
- * everything that is made only once has been made.
+ * What is open after the next input is there to stay: the fuzzer itself opens some after
+ * LLVMFuzzerInitialize(). From then on fuzz_check_leaks() compares with that.
  */
 void fuzz_leaks_begin(void);
 /* Aborts if the process has more descriptors, or more guest memory mapped, than it may. */

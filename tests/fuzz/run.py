@@ -30,6 +30,7 @@ BUILDS = {
 # target -> the files that it is about, by patterns from the top; longest input, bytes
 TARGETS = {
     'vhost-user': (['subprojects/libvhost-user/v*.c'], 1024),
+    'vhost-user-blk': (['util/vhost-user-server*.c', 'block/export/v*.c'], 1024),
     'ring-split': (['subprojects/libvhost-user/virtq*.c', 'block/export/virtio-blk-handler.c'],
                    1024),
     'qmp': (['monitor/*.c', 'qapi/qmp-*.c', 'qapi/qobject-*.c', 'qobject/*.c'], 4096),
@@ -86,7 +87,7 @@ def worker_arguments(target, folder):
     """What makes a libFuzzer of @target find something soon."""
     longest = TARGETS[target][1]
     # Its symbolizer, and what it prints, would look like descriptors that an input left open.
-    arguments = [f'-max_len={longest}', '-print_funcs=0', '-timeout=20', '-close_fd_mask=1']
+    arguments = [f'-max_len={longest}', '-print_funcs=0', '-timeout=20', '-close_fd_mask=3']
     if target in ('qmp', 'options'):
         arguments += [f'-dict={dictionary(folder)}', '-only_ascii=0']
     return arguments

@@ -151,6 +151,28 @@ def vhost_user():
     yield 'fds', Talk().message(5, bytes(8), fds=[MEMORY] * 9)
 
 
+def vhost_user_blk():
+    """The same conversations without a device of our own to steer; and requests for the disk."""
+    for name, talk in vhost_user():
+        steps = bytes(talk.bytes[1:])
+        if not set(steps) & {SERVE, HOLD, COMPLETE, CHANGE}:
+            yield name, steps
+    head = struct.pack('<IIQ', 1, 0, 8)
+    run = Talk().negotiate(INDIRECT | EVENT_IDX | 1 << 9, REPLY_ACK | CONFIG | MQ).memory().ring()
+    run.message(24, struct.pack('<III', 0, 60, 0) + bytes(60))
+    run.message(25, struct.pack('<III', 32, 1, 0) + bytes(1), reply=True).message(17)
+    run.write(0x400, head).write(0, desc(0x400, 16, 1, 1) + desc(0x800, 512, 1, 2) +
+                                 desc(0x600, 1, 2)).write(0x100, avail(0, 1, 0)).kick()
+    yield 'write', bytes(run.state(11, 0, 0).bytes[1:])
+    held = Talk().negotiate().memory().ring().step(0xd0, 1)
+    held.write(0x400, head).write(0, desc(0x400, 16, 1, 1) + desc(0x800, 512, 1, 2) +
+                                  desc(0x600, 1, 2)).write(0x100, avail(0, 1, 0)).kick()
+    held.state(11, 0, 0).message(1).step(0xd1, 9).ring()
+    yield 'stop-while-held', bytes(held.bytes[1:])
+    yield 'memory-gone-while-held', bytes(
+        held.message(5, bytes(8)).kick().memory().kick().bytes[1:])
+
+
 COMMANDS = {
     'ask': """{"execute":"query-version"}{"execute":"query-commands","id":[1,{"a":null}]}
 {"execute":"query-block"}{"execute":"query-blockstats"}{"execute":"query-block-jobs"}
@@ -309,6 +331,7 @@ TARGETS = {
     'options': options,
     'qmp': qmp,
     'vhost-user': vhost_user,
+    'vhost-user-blk': vhost_user_blk,
 }
 
 
