@@ -277,6 +277,21 @@ typedef enum VuVringState {
     VU_VRING_STATE__MAX,
 } VuVringState;
 
+/* A part of a part of a ring: @len bytes from its byte @at on are at @gpa. */
+typedef struct VuRun {
+    uint64_t at;
+    uint64_t len;
+    uint64_t gpa;
+} VuRun;
+
+/* A part of a ring: contiguous for us whatever lies behind it. */
+typedef struct VuRingPart {
+    void *hva;
+    uint64_t gpa;      /* of its first byte */
+    const VuRun *runs; /* NULL: contiguous in guest memory as well; else they lie in the pins */
+    unsigned int nruns;
+} VuRingPart;
+
 /* Packed: desc is the descriptor ring, avail and used are the driver's and the device's event. */
 typedef struct VuRing {
     unsigned int num;
@@ -285,8 +300,9 @@ typedef struct VuRing {
     struct vring_used *used;
     uint64_t log_guest_addr;
     uint32_t flags;
-    uint64_t desc_gpa; /* packed only, as the next */
-    uint64_t used_gpa;
+    VuRingPart desc_part; /* for the dirty log: where the guest has them */
+    VuRingPart used_part;
+    bool behind_iommu; /* log_guest_addr is no guest physical address */
 } VuRing;
 
 struct VirtqOps;
@@ -321,8 +337,11 @@ struct VuVirtq {
     unsigned int out_descs;   /* packed: descriptors popped, not yet used */
     unsigned int unsignalled; /* packed: used since the last decision, no more than vring.num */
     bool broken;              /* the guest broke the ring; nothing is popped until the next start */
-    bool unmapped;            /* the memory map no longer holds the ring */
-    unsigned int inuse;       /* elements popped, not yet flushed; elsewhere: vu_queue_inuse() */
+    bool unmapped;            /* the ring is not to be found (any more, or yet) */
+    bool begun;               /* it was found once in this run: the places are valid */
+    uint32_t start_base;
+    bool start_in_order;
+    unsigned int inuse; /* elements popped, not yet flushed; elsewhere: vu_queue_inuse() */
     int kick_fd;
     int call_fd;
     int err_fd;

@@ -11,19 +11,39 @@ static bool disjoint(const VirtqArea *a, const VirtqArea *b)
     return a->addr < b->addr ? b->addr - a->addr >= a->size : a->addr - b->addr >= b->size;
 }
 
-bool virtq_map_areas(const VuMemMap *map, const VirtqArea area[VIRTQ_AREA__MAX],
-                     void *ret_hva[VIRTQ_AREA__MAX])
+static bool areas_make_sense(const VirtqArea area[VIRTQ_AREA__MAX])
 {
-    for (unsigned int i = 0; i < VIRTQ_AREA__MAX; i++) {
-        ret_hva[i] = vu_map_uaddr(map, area[i].addr, area[i].size);
-        if (!ret_hva[i] || ((uintptr_t)ret_hva[i] & (area[i].align - 1))) {
-            return false;
+    return disjoint(&area[0], &area[1]) && disjoint(&area[1], &area[2]) &&
+           disjoint(&area[2], &area[0]);
+}
+
+int virtq_map_areas(const VuVirtq *vq, VuXlate *x, const VirtqArea area[VIRTQ_AREA__MAX],
+                    VuRing *ret_ring)
+{
+    VuRingPart part[VIRTQ_AREA__MAX];
+    int result = areas_make_sense(area) ? 0 : -EFAULT;
+
+    for (unsigned int i = 0; i < VIRTQ_AREA__MAX && (result == 0 || result == -EAGAIN); i++) {
+        int rc = vu_xlate_ring(x, area[i].addr, area[i].size, area[i].access, &part[i]);
+
+        if (rc == 0 && ((uintptr_t)part[i].hva & (area[i].align - 1))) {
+            rc = -EFAULT;
         }
-        for (unsigned int j = 0; j < i; j++) {
-            if (!disjoint(&area[i], &area[j])) {
-                return false;
-            }
-        }
+        /* Go on after a miss, to ask for the others as well. */
+        result = rc < 0 ? rc : result;
     }
-    return true;
+    if (result == 0) {
+        *ret_ring = (VuRing){
+            .num = vq->num,
+            .desc = part[VIRTQ_DESC_AREA].hva,
+            .avail = part[VIRTQ_AVAIL_AREA].hva,
+            .used = part[VIRTQ_USED_AREA].hva,
+            .log_guest_addr = vq->vra.log_guest_addr,
+            .flags = vq->vra.flags,
+            .desc_part = part[VIRTQ_DESC_AREA],
+            .used_part = part[VIRTQ_USED_AREA],
+            .behind_iommu = x->iotlb != NULL,
+        };
+    }
+    return result;
 }

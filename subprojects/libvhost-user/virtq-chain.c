@@ -16,6 +16,10 @@
 
 #define DESC_SIZE sizeof(VirtqWireDesc)
 
+/* So much of a chain is asked for at once. */
+#define ASK_MAX  32
+#define ASK_PAGE 4096
+
 /* Indirect tables need not be aligned. */
 typedef uint64_t __attribute__((aligned(1), may_alias)) LooseU64;
 
@@ -27,11 +31,11 @@ static void read_wire(const void *shared, VirtqWireDesc *wire)
     wire->word[1] = p[1];
 }
 
-void chain_begin(ChainWalk *w, const VuVirtq *vq, const VuMemMap *map, const VirtqHead *head)
+void chain_begin(ChainWalk *w, const VuVirtq *vq, VuXlate *x, const VirtqHead *head)
 {
     *w = (ChainWalk){
         .vq = vq,
-        .map = map,
+        .x = x,
         .head = *head,
         .more = true,
         .next = head->desc,
@@ -39,6 +43,20 @@ void chain_begin(ChainWalk *w, const VuVirtq *vq, const VuMemMap *map, const Vir
         .ring_next = head->desc,
         .ring_more = true,
     };
+}
+
+/* What is only looked at need not stay. */
+static int look_at(ChainWalk *w, uint64_t addr, uint64_t *len, const uint8_t **ret_hva)
+{
+    bool pinning = w->x->pinning;
+    VuPlace place;
+    int rc;
+
+    w->x->pinning = false;
+    rc = vu_xlate(w->x, addr, len, VU_READ, &place);
+    w->x->pinning = pinning;
+    *ret_hva = rc == 0 ? place.hva : NULL;
+    return rc;
 }
 
 /* A table entry that lies across the border of two regions is put together from its parts. */
@@ -49,13 +67,14 @@ static int read_scattered(ChainWalk *w, uint64_t gpa, VirtqWireDesc *wire)
 
     while (left > 0) {
         uint64_t len = left;
-        const volatile uint8_t *from = vu_map_gpa(w->map, gpa, &len, &w->hint);
+        const uint8_t *from;
+        int rc = look_at(w, gpa, &len, &from);
 
-        if (!from) {
-            return -EFAULT;
+        if (rc < 0) {
+            return rc;
         }
         for (uint64_t i = 0; i < len; i++) {
-            *to++ = from[i];
+            *to++ = ((const volatile uint8_t *)from)[i];
         }
         gpa += len;
         left -= len;
@@ -68,9 +87,10 @@ static int move_window(ChainWalk *w, unsigned int index)
 {
     uint64_t len = (uint64_t)(w->table_num - index) * DESC_SIZE;
 
-    w->window = vu_map_gpa(w->map, w->table + (uint64_t)index * DESC_SIZE, &len, &w->hint);
-    if (!w->window) {
-        return -EFAULT;
+    int rc = look_at(w, w->table + (uint64_t)index * DESC_SIZE, &len, &w->window);
+
+    if (rc < 0) {
+        return rc;
     }
     w->window_first = index;
     w->window_num = len / DESC_SIZE;
@@ -198,40 +218,54 @@ int chain_next(ChainWalk *w, VirtqDesc *d)
     return 1;
 }
 
-/* Cut one buffer into pieces that are contiguous for us. */
-static int add_pieces(VirtqPieces *p, const VuMemMap *map, const VuRegion **hint,
-                      const VirtqDesc *d)
+static uint64_t to_page_end(uint64_t addr, uint64_t len)
 {
-    uint64_t gpa = d->addr;
+    uint64_t left = ASK_PAGE - addr % ASK_PAGE;
+
+    return left < len ? left : len;
+}
+
+/*
+ * Cut one buffer into pieces that are contiguous for us. 0, or -errno; -EAGAIN only when it was
+ * looked at to its end, or enough has been asked for.
+ */
+static int add_pieces(ChainWalk *w, VirtqPieces *p, const VirtqDesc *d)
+{
+    uint64_t addr = d->addr;
     uint64_t left = d->len;
     uint64_t end;
+    int result = 0;
 
-    if (__builtin_add_overflow(gpa, left, &end)) {
+    if (__builtin_add_overflow(addr, left, &end)) {
         return -EFAULT;
     }
-    while (left > 0) {
+    while (left > 0 && w->misses < ASK_MAX) {
         uint64_t len = left;
-        void *hva = vu_map_gpa(map, gpa, &len, hint);
+        VuPlace place;
+        int rc = vu_xlate(w->x, addr, &len, d->write ? VU_WRITE : VU_READ, &place);
 
-        if (!hva) {
-            return -EFAULT;
-        }
-        if (p->n == VIRTQUEUE_MAX_SIZE) {
+        if (rc == -EAGAIN) {
+            result = rc;
+            w->misses++;
+            len = to_page_end(addr, left);
+        } else if (rc < 0) {
+            return rc;
+        } else if (p->n == VIRTQUEUE_MAX_SIZE) {
             return -E2BIG;
+        } else {
+            p->piece[p->n++] = (VirtqPiece){ place.hva, place.gpa, len };
         }
-        p->piece[p->n++] = (VirtqPiece){ hva, gpa, len };
-        gpa += len;
+        addr += len;
         left -= len;
     }
-    return 0;
+    return left > 0 ? -EAGAIN : result;
 }
 
 int chain_collect(ChainWalk *w, VirtqPieces *p)
 {
-    const VuRegion *hint = NULL;
     bool writing = false;
     VirtqDesc d;
-    int rc;
+    int rc, result = 0;
 
     p->n = 0;
     p->out = 0;
@@ -240,13 +274,14 @@ int chain_collect(ChainWalk *w, VirtqPieces *p)
             return -EINVAL;
         }
         writing = d.write;
-        rc = add_pieces(p, w->map, &hint, &d);
-        if (rc < 0) {
+        rc = add_pieces(w, p, &d);
+        if (rc < 0 && rc != -EAGAIN) {
             return rc;
         }
+        result = rc < 0 ? rc : result;
         if (!writing) {
             p->out = p->n;
         }
     }
-    return rc;
+    return rc < 0 ? rc : result;
 }

@@ -19,6 +19,7 @@ typedef struct VirtqRange {
  */
 typedef struct VirtqSlot {
     VuMapUse *use;            /* NULL: no element is out */
+    VuPins *pins;             /* translations that it lies behind */
     const VirtqRange *ranges; /* in the element's allocation */
     unsigned int nranges;
     unsigned int ndescs; /* so far the chain carries the place in the ring */
@@ -77,12 +78,12 @@ typedef struct VirtqWireDesc {
 
 typedef struct ChainWalk {
     const VuVirtq *vq;
-    const VuMemMap *map;
-    const VuRegion *hint;
+    VuXlate *x;
     VirtqHead head;
     bool more;
-    unsigned int next; /* in the ring, or in the indirect table */
-    unsigned int left; /* descriptors that may still come before this is a loop */
+    unsigned int next;   /* in the ring, or in the indirect table */
+    unsigned int left;   /* descriptors that may still come before this is a loop */
+    unsigned int misses; /* pieces that the front-end had to be asked for */
     /* What was seen of the ring's own descriptors. */
     unsigned int ndescs;
     unsigned int ring_next;
@@ -96,8 +97,9 @@ typedef struct ChainWalk {
     unsigned int window_num;
 } ChainWalk;
 
-void chain_begin(ChainWalk *w, const VuVirtq *vq, const VuMemMap *map, const VirtqHead *head);
-/* 1: @d is the next buffer; 0: the end; -errno: the guest broke the rules. */
+/* @x was begun, and is ended by the caller. */
+void chain_begin(ChainWalk *w, const VuVirtq *vq, VuXlate *x, const VirtqHead *head);
+/* 1: @d is the next buffer; 0: the end; -errno: the guest broke the rules, or @x is starved. */
 int chain_next(ChainWalk *w, VirtqDesc *d);
 /*
  * Read on to the chain's last descriptor in the ring, wherever the walk ended. 0, or -ELOOP: there
@@ -119,7 +121,10 @@ typedef struct VirtqPieces {
     VirtqPiece piece[VIRTQUEUE_MAX_SIZE];
 } VirtqPieces;
 
-/* Translate a whole chain, whose walk has just begun. 0 or -errno. */
+/*
+ * Translate a whole chain, whose walk has just begun. 0 or -errno: as chain_next(), or there was no
+ * memory of our own. All that is missing has been asked for.
+ */
 int chain_collect(ChainWalk *w, VirtqPieces *p);
 
 /* ---- Layouts ---- */
@@ -127,8 +132,8 @@ int chain_collect(ChainWalk *w, VirtqPieces *p);
 typedef struct VirtqOps {
     const char *name;
     bool (*num_ok)(unsigned int num);
-    /* Find the ring whose addresses are in @vq->vra and check it. */
-    bool (*map)(const VuVirtq *vq, const VuMemMap *map, bool event_idx, VuRing *ret_ring);
+    /* Find the ring whose addresses are in @vq->vra and check it. 0 or -errno as vu_xlate(). */
+    int (*map)(const VuVirtq *vq, VuXlate *x, bool event_idx, VuRing *ret_ring);
     /* Begin at @base; @in_order: or where the used index is. */
     void (*start)(VuVirtq *vq, uint32_t base, bool in_order);
     /* What GET_VRING_BASE reports, and what it would for a ring that has never run. */
@@ -162,6 +167,7 @@ typedef struct VirtqArea {
     uint64_t addr;
     uint64_t size;
     uintptr_t align;
+    unsigned int access;
 } VirtqArea;
 
 enum {
@@ -171,9 +177,12 @@ enum {
     VIRTQ_AREA__MAX
 };
 
-/* Find the parts. False: misaligned, not in guest memory, or one lies over another. */
-bool virtq_map_areas(const VuMemMap *map, const VirtqArea area[VIRTQ_AREA__MAX],
-                     void *ret_hva[VIRTQ_AREA__MAX]);
+/*
+ * Find the parts of a ring and fill in @ret_ring. 0 or -errno as vu_xlate(); -EFAULT also if one is
+ * misaligned or lies over another.
+ */
+int virtq_map_areas(const VuVirtq *vq, VuXlate *x, const VirtqArea area[VIRTQ_AREA__MAX],
+                    VuRing *ret_ring);
 
 /* ---- Any layout: virtq.c, virtq-slot.c ---- */
 
@@ -181,7 +190,7 @@ bool virtq_map_areas(const VuMemMap *map, const VirtqArea area[VIRTQ_AREA__MAX],
 static inline bool virtq_running(const VuDev *dev, const VuVirtq *vq)
 {
     return VU_LIKELY(vq->state == VU_VRING_STARTED && vq->enable && !vq->broken && !vq->unmapped &&
-                     !vu_is_broken(dev));
+                     !vu_queue_starved(vq) && !vu_is_broken(dev));
 }
 
 /* Where the next chain will become available. */
@@ -207,9 +216,11 @@ static inline void virtq_set_inuse(VuVirtq *vq, unsigned int inuse)
     __atomic_store_n(&vq->inuse, inuse, __ATOMIC_RELEASE);
 }
 
-/* The chain with @slot was taken off the ring; an element of it is out now. */
-void virtq_slot_take(VuVirtq *vq, unsigned int slot, unsigned int ndescs, const VirtqRange *ranges,
-                     unsigned int nranges);
+/*
+ * The chain with @slot was taken off the ring; an element of it is out now. The caller adds what it
+ * writes to and holds.
+ */
+void virtq_slot_take(VuVirtq *vq, unsigned int slot, unsigned int ndescs);
 /* Forget the element of @slot. */
 void virtq_slot_release(VuVirtq *vq, unsigned int slot);
 /* The slot that was taken @back pops ago; 1: the last one. */

@@ -65,46 +65,18 @@ static bool packed_num_ok(unsigned int num)
     return num > 0;
 }
 
-/* The guest's address of something in our memory, for the dirty log. */
-static uint64_t gpa_of(const VuMemMap *map, const void *hva)
-{
-    for (unsigned int i = 0; i < map->n; i++) {
-        const VuRegion *r = map->regions[i];
-        uint64_t offset = (const uint8_t *)hva - r->hva;
-
-        if ((const uint8_t *)hva >= r->hva && offset < r->size) {
-            return r->gpa + offset;
-        }
-    }
-    return 0;
-}
-
-static bool packed_map(const VuVirtq *vq, const VuMemMap *map, bool event_idx, VuRing *ret_ring)
+static int packed_map(const VuVirtq *vq, VuXlate *x, bool event_idx, VuRing *ret_ring)
 {
     const struct vhost_vring_addr *a = &vq->vra;
     const size_t event_size = sizeof(struct vring_packed_desc_event);
     const VirtqArea areas[VIRTQ_AREA__MAX] = {
         [VIRTQ_DESC_AREA] = { a->desc_user_addr, vq->num * sizeof(VirtqWireDesc),
-                              sizeof(VirtqWireDesc) },
-        [VIRTQ_AVAIL_AREA] = { a->avail_user_addr, event_size, event_size },
-        [VIRTQ_USED_AREA] = { a->used_user_addr, event_size, event_size },
+                              sizeof(VirtqWireDesc), VU_RW },
+        [VIRTQ_AVAIL_AREA] = { a->avail_user_addr, event_size, event_size, VU_READ },
+        [VIRTQ_USED_AREA] = { a->used_user_addr, event_size, event_size, VU_RW },
     };
-    void *hva[VIRTQ_AREA__MAX];
 
-    if (!packed_num_ok(vq->num) || !virtq_map_areas(map, areas, hva)) {
-        return false;
-    }
-    *ret_ring = (VuRing){
-        .num = vq->num,
-        .desc = hva[VIRTQ_DESC_AREA],
-        .avail = hva[VIRTQ_AVAIL_AREA],
-        .used = hva[VIRTQ_USED_AREA],
-        .log_guest_addr = a->log_guest_addr,
-        .flags = a->flags,
-        .desc_gpa = gpa_of(map, hva[VIRTQ_DESC_AREA]),
-        .used_gpa = gpa_of(map, hva[VIRTQ_USED_AREA]),
-    };
-    return true;
+    return packed_num_ok(vq->num) ? virtq_map_areas(vq, x, areas, ret_ring) : -EFAULT;
 }
 
 /*
@@ -235,9 +207,12 @@ static void packed_decode(const ChainWalk *w, const VirtqWireDesc *wire, unsigne
 
 /* ---- Used ---- */
 
-static bool logging(const VuVirtq *vq)
+/* The front-end names one address for the log; what is written lies in two places. */
+static void log_part(const VuVirtq *vq, const VuRingPart *part, uint64_t offset, uint64_t len)
 {
-    return VU_UNLIKELY(vq->log) && (vq->vring.flags & (1u << VHOST_VRING_F_LOG));
+    if (VU_UNLIKELY(vq->log) && (vq->vring.flags & (1u << VHOST_VRING_F_LOG))) {
+        vu_log_ring_part(vq->log, part, offset, len);
+    }
 }
 
 static void packed_fill(VuVirtq *vq, const VirtqUsed *used, unsigned int idx)
@@ -252,10 +227,7 @@ static void write_used(VuVirtq *vq, VirtqPlace at, const VirtqUsed *used)
     uint64_t tail = flags << 48 | (uint64_t)used->id << 32 | used->len;
 
     __atomic_store_n(&wire_at(vq, at.idx)->word[1], htole64(tail), __ATOMIC_RELEASE);
-    if (logging(vq)) {
-        vu_log_range(vq->log, vq->vring.desc_gpa + at.idx * sizeof(VirtqWireDesc),
-                     sizeof(VirtqWireDesc));
-    }
+    log_part(vq, &vq->vring.desc_part, at.idx * sizeof(VirtqWireDesc), sizeof(VirtqWireDesc));
 }
 
 /* The driver looks at the first one first, so it is written last. */
@@ -341,9 +313,7 @@ static void packed_set_notification(VuVirtq *vq, bool enable, VirtqPlace at)
         vq->armed = false;
     }
     __atomic_store_n((uint32_t *)vq->vring.used, htole32(event), __ATOMIC_RELEASE);
-    if (logging(vq)) {
-        vu_log_range(vq->log, vq->vring.used_gpa, sizeof(event));
-    }
+    log_part(vq, &vq->vring.used_part, 0, sizeof(event));
     if (enable) {
         /* Our wish must be visible before the ring is looked at again. */
         __atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -9,15 +9,12 @@
 
 #include "virtq-internal.h"
 
-void virtq_slot_take(VuVirtq *vq, unsigned int slot, unsigned int ndescs, const VirtqRange *ranges,
-                     unsigned int nranges)
+void virtq_slot_take(VuVirtq *vq, unsigned int slot, unsigned int ndescs)
 {
     VirtqPlace place = virtq_place(vq);
 
     vq->slots[slot] = (VirtqSlot){
         .use = vu_map_use_ref(vq->use),
-        .ranges = ranges,
-        .nranges = nranges,
         .ndescs = ndescs,
     };
     vq->popped[vq->pop_at] = slot;
@@ -30,10 +27,11 @@ void virtq_slot_take(VuVirtq *vq, unsigned int slot, unsigned int ndescs, const 
 
 void virtq_slot_release(VuVirtq *vq, unsigned int slot)
 {
-    VuMapUse *use = vq->slots[slot].use;
+    const VirtqSlot old = vq->slots[slot];
 
     vq->slots[slot] = (VirtqSlot){ 0 };
-    vu_map_use_unref(use);
+    vu_pins_free(old.pins);
+    vu_map_use_unref(old.use);
 }
 
 unsigned int virtq_slot_taken(const VuVirtq *vq, unsigned int back)

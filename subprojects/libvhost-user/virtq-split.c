@@ -44,31 +44,20 @@ static bool split_num_ok(unsigned int num)
     return num > 0 && (num & (num - 1)) == 0;
 }
 
-static bool split_map(const VuVirtq *vq, const VuMemMap *map, bool event_idx, VuRing *ret_ring)
+static int split_map(const VuVirtq *vq, VuXlate *x, bool event_idx, VuRing *ret_ring)
 {
     const struct vhost_vring_addr *a = &vq->vra;
     const unsigned int num = vq->num;
     const VirtqArea areas[VIRTQ_AREA__MAX] = {
         [VIRTQ_DESC_AREA] = { a->desc_user_addr, num * sizeof(struct vring_desc),
-                              VRING_DESC_ALIGN_SIZE },
+                              VRING_DESC_ALIGN_SIZE, VU_READ },
         [VIRTQ_AVAIL_AREA] = { a->avail_user_addr, avail_size(num, event_idx),
-                               VRING_AVAIL_ALIGN_SIZE },
-        [VIRTQ_USED_AREA] = { a->used_user_addr, used_size(num, event_idx), VRING_USED_ALIGN_SIZE },
+                               VRING_AVAIL_ALIGN_SIZE, VU_READ },
+        [VIRTQ_USED_AREA] = { a->used_user_addr, used_size(num, event_idx), VRING_USED_ALIGN_SIZE,
+                              VU_RW },
     };
-    void *hva[VIRTQ_AREA__MAX];
 
-    if (!split_num_ok(num) || !virtq_map_areas(map, areas, hva)) {
-        return false;
-    }
-    *ret_ring = (VuRing){
-        .num = num,
-        .desc = hva[VIRTQ_DESC_AREA],
-        .avail = hva[VIRTQ_AVAIL_AREA],
-        .used = hva[VIRTQ_USED_AREA],
-        .log_guest_addr = a->log_guest_addr,
-        .flags = a->flags,
-    };
-    return true;
+    return split_num_ok(num) ? virtq_map_areas(vq, x, areas, ret_ring) : -EFAULT;
 }
 
 static void split_start(VuVirtq *vq, uint32_t base, bool in_order)
@@ -163,7 +152,12 @@ static void split_decode(const ChainWalk *w, const VirtqWireDesc *wire, unsigned
 
 static void log_used(const VuVirtq *vq, size_t offset, size_t len)
 {
-    if (VU_UNLIKELY(vq->log) && (vq->vring.flags & (1u << VHOST_VRING_F_LOG))) {
+    if (VU_LIKELY(!vq->log) || !(vq->vring.flags & (1u << VHOST_VRING_F_LOG))) {
+        return;
+    }
+    if (vq->vring.behind_iommu) {
+        vu_log_ring_part(vq->log, &vq->vring.used_part, offset, len);
+    } else {
         vu_log_range(vq->log, vq->vring.log_guest_addr + offset, len);
     }
 }

@@ -89,10 +89,11 @@ static unsigned int add_clamped(unsigned int sum, uint32_t len)
 }
 
 /* Add the chain at @at, if there is one, and move on to the next. 1, 0: the end, -errno. */
-static int count_chain(VuVirtq *vq, VirtqPlace *at, unsigned int *in, unsigned int *out)
+static int count_chain(VuDev *dev, VuVirtq *vq, VirtqPlace *at, unsigned int *in, unsigned int *out)
 {
     unsigned int slot, ndescs;
     VirtqHead head;
+    VuXlate x;
     ChainWalk w;
     VirtqDesc d;
     int rc = peek_or_arm(vq, *at, &head);
@@ -100,7 +101,8 @@ static int count_chain(VuVirtq *vq, VirtqPlace *at, unsigned int *in, unsigned i
     if (rc <= 0) {
         return rc;
     }
-    chain_begin(&w, vq, vq->use->map, &head);
+    vu_xlate_begin(&x, dev, vq, vq->use->map, false);
+    chain_begin(&w, vq, &x, &head);
     while (chain_next(&w, &d) > 0) {
         if (d.write) {
             *in = add_clamped(*in, d.len);
@@ -108,7 +110,8 @@ static int count_chain(VuVirtq *vq, VirtqPlace *at, unsigned int *in, unsigned i
             *out = add_clamped(*out, d.len);
         }
     }
-    rc = vq->ops->finish(&w, &slot, &ndescs);
+    rc = x.starved ? -EAGAIN : vq->ops->finish(&w, &slot, &ndescs);
+    vu_xlate_end(&x, false);
     if (rc < 0) {
         return rc;
     }
@@ -125,7 +128,7 @@ void vu_queue_get_avail_bytes(VuDev *dev, VuVirtq *vq, unsigned int *in_bytes,
     VirtqPlace at = virtq_place(vq);
 
     while (left-- > 0 && (in < max_in_bytes || out < max_out_bytes) &&
-           count_chain(vq, &at, &in, &out) > 0) {
+           count_chain(dev, vq, &at, &in, &out) > 0) {
     }
     if (in_bytes) {
         *in_bytes = in;
@@ -252,39 +255,74 @@ typedef struct NextChain {
     unsigned int slot;
     unsigned int ndescs;
     bool malformed;
+    VuPins *pins;
 } NextChain;
 
-/* Find and translate the next chain; nothing is taken yet. 1, 0: none, or not now. */
-static int next_chain(VuDev *dev, VuVirtq *vq, NextChain *ret, VirtqPieces *pieces)
+/* Translate the chain at @head. 1; 0: not now; -errno: it breaks the ring. */
+static int translate(VuDev *dev, VuVirtq *vq, const VirtqHead *head, NextChain *ret,
+                     VirtqPieces *pieces)
 {
-    VirtqHead head;
+    VuXlate x;
     ChainWalk w;
-    int peeked = peek_or_arm(vq, virtq_place(vq), &head);
-    int rc = peeked;
+    int rc;
 
-    if (peeked == 0) {
+    vu_xlate_begin(&x, dev, vq, vq->use->map, true);
+    chain_begin(&w, vq, &x, head);
+    rc = chain_collect(&w, pieces);
+    ret->pins = vu_xlate_end(&x, rc == 0);
+    if (VU_UNLIKELY(rc == -EAGAIN || rc == -ENOMEM || x.starved)) {
         return 0;
     }
-    if (peeked > 0) {
-        chain_begin(&w, vq, vq->use->map, &head);
-        ret->malformed = chain_collect(&w, pieces) < 0;
-        rc = vq->ops->finish(&w, &ret->slot, &ret->ndescs);
-    }
+    ret->malformed = rc < 0;
+    rc = vq->ops->finish(&w, &ret->slot, &ret->ndescs);
     if (rc == 0 && vq->slots[ret->slot].use) {
         rc = -EEXIST;
     }
-    if (VU_UNLIKELY(rc < 0)) {
-        vu_vring_break(dev, vq, broken_text(rc, peeked));
-        return 0;
+    return rc < 0 ? rc : 1;
+}
+
+/* Find and translate the next chain; nothing is taken yet. False: none, or not now. */
+static bool next_chain(VuDev *dev, VuVirtq *vq, NextChain *ret, VirtqPieces *pieces)
+{
+    VirtqHead head;
+    int peeked = peek_or_arm(vq, virtq_place(vq), &head);
+    int rc = peeked;
+
+    ret->pins = NULL;
+    if (peeked > 0) {
+        rc = translate(dev, vq, &head, ret, pieces);
     }
-    return 1;
+    if (VU_UNLIKELY(rc < 0)) {
+        vu_pins_free(ret->pins);
+        vu_vring_break(dev, vq, broken_text(rc, peeked));
+    }
+    return rc > 0;
+}
+
+/* The element of @next, which is out from now on. NULL: no memory, and nothing has happened. */
+static VuVirtqElement *take_chain(VuVirtq *vq, const NextChain *next, const VirtqPieces *pieces,
+                                  size_t sz)
+{
+    VirtqRange *ranges;
+    VuVirtqElement *e = element_new(sz, pieces, &ranges);
+    VirtqSlot *slot = &vq->slots[next->slot];
+
+    if (!e) {
+        vu_pins_free(next->pins);
+        return NULL;
+    }
+    e->index = next->slot;
+    virtq_slot_take(vq, next->slot, next->ndescs);
+    slot->ranges = ranges;
+    slot->nranges = e->in_num;
+    slot->pins = next->pins;
+    stat_add(&vq->stats.pops, 1);
+    return e;
 }
 
 void *vu_queue_pop(VuDev *dev, VuVirtq *vq, size_t sz)
 {
     VirtqPieces pieces;
-    VirtqRange *ranges;
-    VuVirtqElement *e;
     NextChain next;
 
     assert(sz >= sizeof(VuVirtqElement));
@@ -295,19 +333,11 @@ void *vu_queue_pop(VuDev *dev, VuVirtq *vq, size_t sz)
         if (!next_chain(dev, vq, &next, &pieces)) {
             return NULL;
         }
-        if (VU_UNLIKELY(next.malformed)) {
-            virtq_slot_take(vq, next.slot, next.ndescs, NULL, 0);
-            complete_bad(dev, vq, next.slot);
-            continue;
+        if (VU_LIKELY(!next.malformed)) {
+            return take_chain(vq, &next, &pieces, sz);
         }
-        e = element_new(sz, &pieces, &ranges);
-        if (!e) {
-            return NULL;
-        }
-        e->index = next.slot;
-        virtq_slot_take(vq, next.slot, next.ndescs, ranges, e->in_num);
-        stat_add(&vq->stats.pops, 1);
-        return e;
+        virtq_slot_take(vq, next.slot, next.ndescs);
+        complete_bad(dev, vq, next.slot);
     }
     vu_vring_break(dev, vq, "the guest makes nothing but malformed chains available");
     return NULL;

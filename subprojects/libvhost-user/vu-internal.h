@@ -124,13 +124,6 @@ typedef struct VuPlace {
     uint64_t gpa;
 } VuPlace;
 
-/* A part of a part of a ring: @len bytes from its byte @at on are at @gpa. */
-typedef struct VuRun {
-    uint64_t at;
-    uint64_t len;
-    uint64_t gpa;
-} VuRun;
-
 /*
  * One translation at work, for one chain or one ring: on the stack between vu_xlate_begin() and
  * vu_xlate_end(). With an IOMMU it holds the cache's lock for reading, so it must be short, and
@@ -177,14 +170,6 @@ static inline int vu_xlate(VuXlate *x, uint64_t addr, uint64_t *len, unsigned in
     ret_place->gpa = addr;
     return ret_place->hva ? 0 : -EFAULT;
 }
-
-/* A part of a ring: contiguous for us whatever lies behind it. */
-typedef struct VuRingPart {
-    void *hva;
-    uint64_t gpa;      /* of its first byte */
-    const VuRun *runs; /* NULL: contiguous in guest memory as well; else they lie in the pins */
-    unsigned int nruns;
-} VuRingPart;
 
 /*
  * A part of a ring: @len bytes at @addr, an address as SET_VRING_ADDR has it (the front-end's, or
@@ -420,12 +405,21 @@ int vu_set_vring_enable(VuDev *dev, VhostUserMsg *msg);
 int vu_set_backend_req_fd(VuDev *dev, VhostUserMsg *msg);
 int vu_iotlb_msg(VuDev *dev, VhostUserMsg *msg);
 
-/* ---- Rings: vu-vring.c ---- */
+/* ---- Rings: vu-vring.c, vu-start.c ---- */
 
 /* The one way from control into a queue's context. */
 void vu_vring_run(VuDev *dev, VuVirtq *vq, vu_queue_fn fn, void *opaque);
 void vu_vring_init(VuDev *dev, VuVirtq *vq, unsigned int index);
 void vu_vring_done(VuDev *dev, VuVirtq *vq);
+const char *vu_vring_state_name(const VuVirtq *vq);
+/* Find the ring and hand it to its queue; it is stopped. 0 or -errno, refused. */
+int vu_vring_start(VuDev *dev, VuVirtq *vq);
+/* Nothing is popped any more. Does nothing if the ring is not started. */
+void vu_vring_stop_begin(VuDev *dev, VuVirtq *vq);
+/* The end of that, once nothing is out; else that is dropped for good. Queue context. */
+void vu_vring_stopped(VuDev *dev, VuVirtq *vq, void *opaque);
+/* Could a ring be where vq->vra says? */
+bool vu_vring_addr_ok(VuDev *dev, VuVirtq *vq);
 /* Let every queue take over the negotiated features and the dirty log. */
 void vu_vrings_refresh(VuDev *dev);
 /* Refuses @features that running rings cannot take over. 0 or -errno. */

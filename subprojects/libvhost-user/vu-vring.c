@@ -11,6 +11,8 @@
  *
  * "Enabled" is independent of that. After a start, an enable and a change of memory the ring is
  * looked at without waiting for a kick, once the message that caused it has been answered.
+ *
+ * This file has the requests and the descriptors; vu-start.c what they do to the ring.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,14 +22,6 @@
 
 #include "virtq-internal.h"
 
-static const char *const state_names[] = {
-    [VU_VRING_STOPPED] = "stopped",
-    [VU_VRING_STARTED] = "started",
-    [VU_VRING_STOPPING] = "stopping",
-};
-static_assert(sizeof(state_names) / sizeof(state_names[0]) == VU_VRING_STATE__MAX,
-              "every state has a name");
-
 void vu_vring_run(VuDev *dev, VuVirtq *vq, vu_queue_fn fn, void *opaque)
 {
     if (dev->priv->io->run_on_queue) {
@@ -35,20 +29,6 @@ void vu_vring_run(VuDev *dev, VuVirtq *vq, vu_queue_fn fn, void *opaque)
     } else {
         fn(dev, vq, opaque);
     }
-}
-
-/* Queue context. */
-static void set_state(VuDev *dev, VuVirtq *vq, VuVringState to)
-{
-    static const VuVringState next[VU_VRING_STATE__MAX] = {
-        [VU_VRING_STOPPED] = VU_VRING_STARTED,
-        [VU_VRING_STARTED] = VU_VRING_STOPPING,
-        [VU_VRING_STOPPING] = VU_VRING_STOPPED,
-    };
-
-    assert(next[vq->state] == to);
-    vq->state = to;
-    vu_trace(dev, VU_TRACE_QUEUE_STATE, vq->index, 0, to, state_names[to]);
 }
 
 void vu_vring_break(VuDev *dev, VuVirtq *vq, const char *reason)
@@ -74,281 +54,6 @@ bool vu_queue_enabled(VuDev *dev, VuVirtq *vq)
 bool vu_queue_started(const VuDev *dev, const VuVirtq *vq)
 {
     return vq->state == VU_VRING_STARTED;
-}
-
-/* ---- What a queue takes over from the device ---- */
-
-/* Queue context. */
-static void queue_refresh(VuDev *dev, VuVirtq *vq, void *opaque)
-{
-    bool event_idx = vu_has_feature(dev, VIRTIO_RING_F_EVENT_IDX);
-
-    if (event_idx != vq->event_idx) {
-        vq->event_idx = event_idx;
-        vq->signalled_used_valid = false;
-        vq->armed = false;
-    }
-    vq->indirect = vu_has_feature(dev, VIRTIO_RING_F_INDIRECT_DESC);
-    vq->in_order = vu_has_feature(dev, VIRTIO_F_IN_ORDER);
-    vq->notify_on_empty = vu_has_feature(dev, VIRTIO_F_NOTIFY_ON_EMPTY);
-    vq->log = dev->priv->dirty_log;
-    vq->log_buffers = vu_has_feature(dev, VHOST_F_LOG_ALL);
-}
-
-/* The ring must hold the event indices from now on: find it anew. */
-static void remap_for_features(VuDev *dev, VuVirtq *vq)
-{
-    if (vq->event_idx != vu_has_feature(dev, VIRTIO_RING_F_EVENT_IDX)) {
-        VuMapUse *use = vu_map_use_new(dev->priv->map);
-
-        if (use) {
-            vu_vring_set_memory(dev, vq, use);
-        } else {
-            vu_panic(dev, "no memory for a ring");
-        }
-    }
-}
-
-/* A base means something else in the other layout. */
-static void choose_layout(VuDev *dev, VuVirtq *vq)
-{
-    const VirtqOps *ops =
-        vu_has_feature(dev, VIRTIO_F_RING_PACKED) ? &virtq_packed_ops : &virtq_split_ops;
-
-    if (ops != vq->ops) {
-        vq->ops = ops;
-        vq->have_base = false;
-    }
-}
-
-int vu_vrings_check_features(VuDev *dev, uint64_t features)
-{
-    const uint64_t fixed = 1ull << VIRTIO_F_RING_PACKED | 1ull << VIRTIO_F_IN_ORDER;
-
-    if (!((features ^ dev->features) & fixed)) {
-        return 0;
-    }
-    for (unsigned int i = 0; i < dev->max_queues; i++) {
-        if (dev->vq[i].state != VU_VRING_STOPPED) {
-            return vu_refuse(dev, EBUSY, "the layout cannot change while queue %u is %s", i,
-                             state_names[dev->vq[i].state]);
-        }
-    }
-    return 0;
-}
-
-void vu_vrings_refresh(VuDev *dev)
-{
-    for (unsigned int i = 0; i < dev->max_queues; i++) {
-        VuVirtq *vq = &dev->vq[i];
-
-        if (vq->state == VU_VRING_STOPPED) {
-            choose_layout(dev, vq);
-        } else {
-            remap_for_features(dev, vq);
-            vu_vring_run(dev, vq, queue_refresh, NULL);
-        }
-    }
-}
-
-/* Queue context. */
-static void drop_ring(VuVirtq *vq)
-{
-    vq->vring.desc = NULL;
-    vq->vring.avail = NULL;
-    vq->vring.used = NULL;
-    vu_map_use_unref(vq->ring_use);
-    vq->ring_use = NULL;
-}
-
-/*
- * A ring that the new memory does not hold is kept, with the old memory, until the last element
- * that is out has been pushed; meanwhile and afterwards nothing is popped.
- */
-static void queue_set_memory(VuDev *dev, VuVirtq *vq, void *opaque)
-{
-    VuMapUse *use = opaque;
-    bool event_idx = vu_has_feature(dev, VIRTIO_RING_F_EVENT_IDX);
-    VuRing ring;
-
-    vu_map_use_unref(vq->use);
-    vq->use = use;
-    vq->unmapped = !vq->ops->map(vq, use->map, event_idx, &ring);
-    if (!vq->unmapped) {
-        vq->vring = ring;
-        vu_map_use_unref(vq->ring_use);
-        vq->ring_use = vu_map_use_ref(use);
-    } else if (vq->inuse == 0) {
-        drop_ring(vq);
-    }
-}
-
-void vu_vring_set_memory(VuDev *dev, VuVirtq *vq, VuMapUse *use)
-{
-    vu_vring_run(dev, vq, queue_set_memory, use);
-    vu_kick_want_look(dev, vq);
-}
-
-void vu_vring_idle(VuDev *dev, VuVirtq *vq)
-{
-    if (vq->unmapped) {
-        drop_ring(vq);
-    }
-    if (vq->state == VU_VRING_STOPPING) {
-        vu_wake(dev);
-    }
-}
-
-/* ---- Start ---- */
-
-typedef struct StartArgs {
-    VuRing ring;
-    VuMapUse *use;
-    VirtqSlot *slots;
-    VirtqUsed *batch;
-    uint16_t *popped;
-    uint16_t *bad;
-    uint32_t base;
-    bool in_order;
-} StartArgs;
-
-/* Queue context. */
-static void queue_start(VuDev *dev, VuVirtq *vq, void *opaque)
-{
-    const StartArgs *args = opaque;
-
-    vq->vring = args->ring;
-    vq->use = args->use;
-    vq->ring_use = vu_map_use_ref(args->use);
-    vq->slots = args->slots;
-    vq->batch = args->batch;
-    vq->popped = args->popped;
-    vq->pop_at = 0;
-    vq->bad = args->bad;
-    vq->nbad = 0;
-    vq->filled = 0;
-    vq->published = false;
-    vq->order_lost = false;
-    vq->broken = false;
-    vq->unmapped = false;
-    vq->notification = true;
-    vq->signalled_used_valid = false;
-    vq->armed = false;
-    queue_refresh(dev, vq, NULL);
-    vq->ops->start(vq, args->base, args->in_order);
-    /* An earlier back-end may have died while it wanted no kicks. */
-    vq->ops->set_notification(vq, true, virtq_place(vq));
-    vu_trace(dev, VU_TRACE_QUEUE_LAYOUT, vq->index, 0, vq->vring.num, vq->ops->name);
-    set_state(dev, vq, VU_VRING_STARTED);
-}
-
-static void start_args_free(StartArgs *args)
-{
-    vu_map_use_unref(args->use);
-    free(args->slots);
-    free(args->batch);
-    free(args->popped);
-    free(args->bad);
-}
-
-static bool start_args_alloc(VuDev *dev, VuVirtq *vq, StartArgs *args)
-{
-    args->use = vu_map_use_new(dev->priv->map);
-    args->slots = calloc(vq->num, sizeof(args->slots[0]));
-    args->batch = calloc(vq->num, sizeof(args->batch[0]));
-    args->popped = calloc(vq->num, sizeof(args->popped[0]));
-    args->bad = calloc(vq->num, sizeof(args->bad[0]));
-    return args->use && args->slots && args->batch && args->popped && args->bad;
-}
-
-/* The layout may have been chosen after the size or the base was given. */
-static int check_set_up(VuDev *dev, VuVirtq *vq)
-{
-    if (vq->num == 0 || !vq->have_addr) {
-        return vu_refuse(dev, EINVAL, "queue %u has no %s yet", vq->index,
-                         vq->num == 0 ? "size" : "addresses");
-    }
-    if (!vq->ops->num_ok(vq->num)) {
-        return vu_refuse(dev, EINVAL, "queue %u cannot have %u entries in the %s layout", vq->index,
-                         vq->num, vq->ops->name);
-    }
-    if (vq->have_base && !vq->ops->base_ok(vq->base, vq->num)) {
-        return vu_refuse(dev, EINVAL, "queue %u, with %u entries, cannot begin at %#x", vq->index,
-                         vq->num, vq->base);
-    }
-    return 0;
-}
-
-static int vring_start(VuDev *dev, VuVirtq *vq)
-{
-    const VuDevIface *iface = dev->iface;
-    bool event_idx = vu_has_feature(dev, VIRTIO_RING_F_EVENT_IDX);
-    StartArgs args = { 0 };
-    int rc = check_set_up(dev, vq);
-
-    if (rc < 0) {
-        return rc;
-    }
-    if (!vq->ops->map(vq, dev->priv->map, event_idx, &args.ring)) {
-        return vu_refuse(dev, EFAULT,
-                         "the ring of queue %u is misaligned or does not lie in guest memory",
-                         vq->index);
-    }
-    args.base = vq->have_base ? vq->base : vq->ops->fresh_base;
-    if (!start_args_alloc(dev, vq, &args)) {
-        start_args_free(&args);
-        return vu_refuse(dev, ENOMEM, "no memory for queue %u", vq->index);
-    }
-    args.in_order =
-        iface->queue_is_processed_in_order && iface->queue_is_processed_in_order(dev, vq->index);
-    vu_vring_run(dev, vq, queue_start, &args);
-    return 0;
-}
-
-/* ---- Stop ---- */
-
-/* Queue context. */
-static void queue_stop(VuDev *dev, VuVirtq *vq, void *opaque)
-{
-    set_state(dev, vq, VU_VRING_STOPPING);
-}
-
-/* Queue context; elements that are still out are dropped for good. */
-static void queue_stopped(VuDev *dev, VuVirtq *vq, void *opaque)
-{
-    /* The device may not have come to announce the last ones. */
-    vu_queue_notify(dev, vq);
-    vq->base = vq->ops->base(vq);
-    vq->have_base = true;
-    for (unsigned int i = 0; i < vq->vring.num; i++) {
-        virtq_slot_release(vq, i);
-    }
-    free(vq->slots);
-    free(vq->batch);
-    free(vq->popped);
-    free(vq->bad);
-    vq->slots = NULL;
-    vq->batch = NULL;
-    vq->popped = NULL;
-    vq->bad = NULL;
-    drop_ring(vq);
-    vu_map_use_unref(vq->use);
-    vq->use = NULL;
-    vq->log = NULL;
-    __atomic_store_n(&vq->inuse, 0, __ATOMIC_RELEASE);
-    set_state(dev, vq, VU_VRING_STOPPED);
-}
-
-static void vring_stop_begin(VuDev *dev, VuVirtq *vq)
-{
-    if (vq->state != VU_VRING_STARTED) {
-        return;
-    }
-    vu_kick_unwatch(dev, vq);
-    vu_vring_run(dev, vq, queue_stop, NULL);
-    if (dev->iface->queue_set_started) {
-        dev->iface->queue_set_started(dev, vq->index, false);
-    }
 }
 
 /* ---- Descriptors ---- */
@@ -383,15 +88,27 @@ static void replace_fd(VuDev *dev, VuVirtq *vq, int *where, bool *is_eventfd, in
     vu_close_fd(&swap.fd);
 }
 
+/* With the last ring goes what is known of the guest's IOMMU: it is not told of changes now. */
+static void forget_translations(VuDev *dev)
+{
+    for (unsigned int i = 0; i < dev->max_queues; i++) {
+        if (dev->vq[i].state != VU_VRING_STOPPED) {
+            return;
+        }
+    }
+    vu_iotlb_flush(dev);
+}
+
 static int vring_stop_finish(VuDev *dev, VhostUserMsg *msg, void *opaque)
 {
     VuVirtq *vq = opaque;
 
     if (vq->state == VU_VRING_STOPPING) {
-        vu_vring_run(dev, vq, queue_stopped, NULL);
+        vu_vring_run(dev, vq, vu_vring_stopped, NULL);
     }
     replace_fd(dev, vq, &vq->kick_fd, NULL, -1, false);
     replace_fd(dev, vq, &vq->call_fd, &vq->call_is_eventfd, -1, false);
+    forget_translations(dev);
     msg->payload.state.index = vq->index;
     msg->payload.state.num = vq->have_base ? vq->base : vq->ops->fresh_base;
     msg->size = sizeof(msg->payload.state);
@@ -418,9 +135,9 @@ void vu_vring_init(VuDev *dev, VuVirtq *vq, unsigned int index)
 
 void vu_vring_done(VuDev *dev, VuVirtq *vq)
 {
-    vring_stop_begin(dev, vq);
+    vu_vring_stop_begin(dev, vq);
     if (vq->state == VU_VRING_STOPPING) {
-        vu_vring_run(dev, vq, queue_stopped, NULL);
+        vu_vring_run(dev, vq, vu_vring_stopped, NULL);
     }
     vu_close_fd(&vq->kick_fd);
     vu_close_fd(&vq->call_fd);
@@ -443,7 +160,7 @@ static int check_stopped(VuDev *dev, const VuVirtq *vq)
 {
     return vq->state == VU_VRING_STOPPED
                ? 0
-               : vu_refuse(dev, EBUSY, "queue %u is %s", vq->index, state_names[vq->state]);
+               : vu_refuse(dev, EBUSY, "queue %u is %s", vq->index, vu_vring_state_name(vq));
 }
 
 int vu_set_vring_num(VuDev *dev, VhostUserMsg *msg)
@@ -495,44 +212,29 @@ static bool same_ring(const struct vhost_vring_addr *a, const struct vhost_vring
            a->used_user_addr == b->used_user_addr;
 }
 
-/* Addresses may come before the memory or the size; then the start checks them. */
-static bool addr_acceptable(VuDev *dev, VuVirtq *vq, const struct vhost_vring_addr *addr)
-{
-    const struct vhost_vring_addr old = vq->vra;
-    bool event_idx = vu_has_feature(dev, VIRTIO_RING_F_EVENT_IDX);
-    VuRing ring;
-    bool ok;
-
-    if (vq->num == 0 || dev->priv->map->n == 0) {
-        return true;
-    }
-    vq->vra = *addr;
-    ok = vq->ops->map(vq, dev->priv->map, event_idx, &ring);
-    vq->vra = old;
-    return ok;
-}
-
 int vu_set_vring_addr(VuDev *dev, VhostUserMsg *msg)
 {
     VuVirtq *vq = vu_get_queue(dev, msg->payload.addr.index);
     const struct vhost_vring_addr addr = msg->payload.addr;
+    const struct vhost_vring_addr old = vq->vra;
 
     if (vq->state != VU_VRING_STOPPED) {
         if (!same_ring(&addr, &vq->vra)) {
             return vu_refuse(dev, EBUSY, "the ring of queue %u cannot move while it is %s",
-                             vq->index, state_names[vq->state]);
+                             vq->index, vu_vring_state_name(vq));
         }
         vq->vra = addr;
         vu_vring_run(dev, vq, queue_set_logging, NULL);
         return VU_DONE;
     }
-    if (!addr_acceptable(dev, vq, &addr)) {
+    vq->vra = addr;
+    if (!vu_vring_addr_ok(dev, vq)) {
+        vq->vra = old;
         return vu_refuse(dev, EFAULT,
                          "the ring of queue %u is misaligned, does not lie in guest memory, or "
                          "one part of it lies over another",
                          vq->index);
     }
-    vq->vra = addr;
     vq->have_addr = true;
     return VU_DONE;
 }
@@ -541,7 +243,7 @@ int vu_get_vring_base(VuDev *dev, VhostUserMsg *msg)
 {
     VuVirtq *vq = queue_of_state(dev, msg);
 
-    vring_stop_begin(dev, vq);
+    vu_vring_stop_begin(dev, vq);
     return vu_wait_for(dev, vring_is_idle, vring_stop_finish, vq);
 }
 
@@ -579,7 +281,7 @@ int vu_set_vring_kick(VuDev *dev, VhostUserMsg *msg)
         rc = fd < 0 ? vu_refuse(dev, errno, "no timer to poll queue %u", vq->index) : 0;
     }
     if (rc == 0 && starts) {
-        rc = vring_start(dev, vq);
+        rc = vu_vring_start(dev, vq);
     }
     if (rc < 0) {
         vu_close_fd(&fd);
