@@ -424,6 +424,9 @@ bool vhost_user_server_add_client(VuServer *server, QIOChannelSocket *sioc, Erro
     if (server->max_queue_size) {
         vu_set_max_queue_size(vu_dev, server->max_queue_size);
     }
+    if (server->max_in_flight) {
+        vu_set_max_in_flight(vu_dev, server->max_in_flight);
+    }
     vu_server_listen(server, NULL);
 
     server->sioc = sioc;

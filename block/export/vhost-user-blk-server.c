@@ -31,6 +31,8 @@ enum {
     /* A kick message can name no more (vhost-user, SET_VRING_KICK). */
     VHOST_USER_BLK_NUM_QUEUES_DRIVABLE = 256,
     VHOST_USER_BLK_QUEUE_SIZE_DEFAULT = 1024,
+    /* A request takes about 20 KiB, one of very many segments 60 KiB. */
+    VHOST_USER_BLK_MAX_IN_FLIGHT_DEFAULT = 2048,
     /* Data segments of a request: a default ring of 128 holds one with header and status. */
     VHOST_USER_BLK_SEG_MAX = 128 - 2,
     /* So many completions are announced even while more requests are being taken. */
@@ -317,6 +319,7 @@ typedef struct VuBlkConfig {
     uint64_t logical_block_size;
     uint16_t num_queues;
     uint16_t queue_size;
+    uint32_t max_in_flight;
     const char *serial;
     uint32_t max_discard_segments;
     uint32_t max_write_zeroes_segments;
@@ -343,6 +346,13 @@ static bool vu_blk_read_extensions(const BlockExportOptionsVhostUserBlk *opts, V
         }
         config->queue_size = opts->queue_size;
     }
+    if (opts->has_max_in_flight) {
+        if (!opts->max_in_flight) {
+            error_setg(errp, "max-in-flight must be greater than 0");
+            return false;
+        }
+        config->max_in_flight = opts->max_in_flight;
+    }
     if (opts->has_max_discard_segments) {
         config->max_discard_segments = opts->max_discard_segments;
     }
@@ -367,6 +377,7 @@ static bool vu_blk_read_options(const BlockExportOptionsVhostUserBlk *opts, VuBl
             opts->has_logical_block_size ? opts->logical_block_size : VIRTIO_BLK_SECTOR_SIZE,
         .num_queues = opts->has_num_queues ? opts->num_queues : VHOST_USER_BLK_NUM_QUEUES_DEFAULT,
         .queue_size = VHOST_USER_BLK_QUEUE_SIZE_DEFAULT,
+        .max_in_flight = VHOST_USER_BLK_MAX_IN_FLIGHT_DEFAULT,
         .serial = VHOST_USER_BLK_SERIAL_DEFAULT,
         .max_discard_segments = 1,
         .max_write_zeroes_segments = 1,
@@ -474,6 +485,7 @@ static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error *
         return -EADDRNOTAVAIL;
     }
     vexp->vu_server.max_queue_size = config.queue_size;
+    vexp->vu_server.max_in_flight = config.max_in_flight;
     vu_blk_spread_queues(exp);
     blk_add_aio_context_notifier(exp->blk, vu_blk_aio_attached, vu_blk_aio_detach, vexp);
     /* A drain waits for what was popped; the backend must not hold that back meanwhile. */

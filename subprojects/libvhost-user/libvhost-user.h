@@ -366,6 +366,9 @@ struct VuVirtq {
     bool starved;              /* atomic: it waits for some of them, nothing can be popped */
     unsigned int empty_kicks;  /* so many in a row while there was nothing to do */
     uint64_t empty_since;      /* ns of the monotonic clock: the first of them */
+    unsigned int quota;        /* of elements that may be out, by now */
+    bool held_up;              /* something was not popped for want of quota */
+    unsigned int bad_run;      /* malformed chains since the last good one */
     bool in_handler;
     bool kick_again; /* run the handler once more; only where VuIoOps.kick_later is not set */
     VuQueueStats stats;
@@ -455,6 +458,14 @@ void vu_set_io_ops(VuDev *dev, const VuIoOps *ops);
  * Returns: false if @num is no such number.
  */
 bool vu_set_max_queue_size(VuDev *dev, unsigned int num);
+
+/**
+ * vu_set_max_in_flight: how many elements of all queues together may be out at once, but a few of
+ * each queue in any case. What a guest makes available beyond that stays in its rings; the handler
+ * of a queue that was held up runs again when one of its elements has come back. Without this call
+ * only the sizes of the rings are the limit. After vu_init(), before the first vu_dispatch().
+ */
+void vu_set_max_in_flight(VuDev *dev, unsigned int num);
 
 /** vu_set_log_cb, vu_set_trace_cb: after vu_init(); NULL switches off. */
 void vu_set_log_cb(VuDev *dev, vu_log_cb log);

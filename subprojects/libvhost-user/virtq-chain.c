@@ -128,6 +128,7 @@ static void read_ring(ChainWalk *w, unsigned int index, VirtqRawDesc *raw)
         read_wire(shared, &wire);
     }
     vq->ops->decode(w, &wire, index, raw);
+    w->steps++;
     w->ndescs++;
     w->id = raw->id;
     w->ring_more = raw->more;
@@ -162,6 +163,7 @@ static int read_next(ChainWalk *w, VirtqRawDesc *raw)
             return rc;
         }
         w->vq->ops->decode(w, &wire, index, raw);
+        w->steps++;
     } else if (index < w->vq->vring.num) {
         read_ring(w, index, raw);
     } else {

@@ -88,7 +88,8 @@ typedef struct ChainWalk {
     unsigned int ndescs;
     unsigned int ring_next;
     bool ring_more;
-    uint16_t id; /* of the last one */
+    uint16_t id;        /* of the last one */
+    unsigned int steps; /* descriptors read, of the ring or of the table */
     bool in_table;
     uint64_t table; /* guest address */
     unsigned int table_num;
@@ -227,6 +228,21 @@ void virtq_slot_release(VuVirtq *vq, unsigned int slot);
 unsigned int virtq_slot_taken(const VuVirtq *vq, unsigned int back);
 /* The last @num elements that were taken go back into the ring. */
 void virtq_slot_untake(VuVirtq *vq, unsigned int num);
+
+/* ---- How many elements may be out: virtq-limit.c ---- */
+
+void virtq_limit_start(VuDev *dev, VuVirtq *vq);
+void virtq_limit_stop(VuDev *dev, VuVirtq *vq);
+/* Make the quota larger; false: not now, the handler will be run when that may have changed. */
+bool virtq_limit_borrow(VuDev *dev, VuVirtq *vq);
+/* Elements have come back. */
+void virtq_limit_settle(VuDev *dev, VuVirtq *vq);
+
+/* May one more element be out? */
+static inline bool virtq_limit_admits(VuDev *dev, VuVirtq *vq)
+{
+    return VU_LIKELY(vq->inuse < vq->quota) || virtq_limit_borrow(dev, vq);
+}
 
 /* ---- IN_ORDER: virtq-order.c ---- */
 

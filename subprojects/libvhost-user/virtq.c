@@ -18,8 +18,13 @@
 
 #include "virtq-internal.h"
 
-/* So many malformed chains in one pop, as multiple of the ring's size, are an attack. */
+/* So many malformed chains in a row, as multiple of the ring's size, are an attack. */
 #define BAD_ROUNDS 4
+/* Descriptors of malformed chains that are read in one go; a chain costs as much as some more. */
+#define BAD_WORK_MAX   16384
+#define BAD_CHAIN_WORK 16
+/* Descriptors that are read to count bytes, more than the ring has itself. */
+#define COUNT_WORK_MAX 65536
 
 /* Single writer, any reader. */
 static void stat_add(uint64_t *counter, uint64_t n)
@@ -88,8 +93,14 @@ static unsigned int add_clamped(unsigned int sum, uint32_t len)
     return len > UINT_MAX - sum ? UINT_MAX : sum + len;
 }
 
+typedef struct ByteSums {
+    unsigned int in;
+    unsigned int out;
+    int work; /* descriptors that may still be read */
+} ByteSums;
+
 /* Add the chain at @at, if there is one, and move on to the next. 1, 0: the end, -errno. */
-static int count_chain(VuDev *dev, VuVirtq *vq, VirtqPlace *at, unsigned int *in, unsigned int *out)
+static int count_chain(VuDev *dev, VuVirtq *vq, VirtqPlace *at, ByteSums *sums)
 {
     unsigned int slot, ndescs;
     VirtqHead head;
@@ -105,13 +116,14 @@ static int count_chain(VuDev *dev, VuVirtq *vq, VirtqPlace *at, unsigned int *in
     chain_begin(&w, vq, &x, &head);
     while (chain_next(&w, &d) > 0) {
         if (d.write) {
-            *in = add_clamped(*in, d.len);
+            sums->in = add_clamped(sums->in, d.len);
         } else {
-            *out = add_clamped(*out, d.len);
+            sums->out = add_clamped(sums->out, d.len);
         }
     }
     rc = x.starved ? -EAGAIN : vq->ops->finish(&w, &slot, &ndescs);
     vu_xlate_end(&x, false);
+    sums->work -= w.steps;
     if (rc < 0) {
         return rc;
     }
@@ -123,18 +135,18 @@ void vu_queue_get_avail_bytes(VuDev *dev, VuVirtq *vq, unsigned int *in_bytes,
                               unsigned int *out_bytes, unsigned max_in_bytes,
                               unsigned max_out_bytes)
 {
-    unsigned int in = 0, out = 0;
     unsigned int left = virtq_running(dev, vq) ? vq->vring.num : 0;
+    ByteSums sums = { .work = COUNT_WORK_MAX + left };
     VirtqPlace at = virtq_place(vq);
 
-    while (left-- > 0 && (in < max_in_bytes || out < max_out_bytes) &&
-           count_chain(dev, vq, &at, &in, &out) > 0) {
+    while (left-- > 0 && sums.work > 0 && (sums.in < max_in_bytes || sums.out < max_out_bytes) &&
+           count_chain(dev, vq, &at, &sums) > 0) {
     }
     if (in_bytes) {
-        *in_bytes = in;
+        *in_bytes = sums.in;
     }
     if (out_bytes) {
-        *out_bytes = out;
+        *out_bytes = sums.out;
     }
 }
 
@@ -254,6 +266,7 @@ static const char *broken_text(int rc, int peeked)
 typedef struct NextChain {
     unsigned int slot;
     unsigned int ndescs;
+    unsigned int steps;
     bool malformed;
     VuPins *pins;
 } NextChain;
@@ -275,6 +288,7 @@ static int translate(VuDev *dev, VuVirtq *vq, const VirtqHead *head, NextChain *
     }
     ret->malformed = rc < 0;
     rc = vq->ops->finish(&w, &ret->slot, &ret->ndescs);
+    ret->steps = w.steps;
     if (rc == 0 && vq->slots[ret->slot].use) {
         rc = -EEXIST;
     }
@@ -317,29 +331,45 @@ static VuVirtqElement *take_chain(VuVirtq *vq, const NextChain *next, const Virt
     slot->nranges = e->in_num;
     slot->pins = next->pins;
     stat_add(&vq->stats.pops, 1);
+    vq->bad_run = 0;
     return e;
+}
+
+/* A malformed chain: it is given back. False: that is enough of them for now, or for ever. */
+static bool skip_bad(VuDev *dev, VuVirtq *vq, const NextChain *bad, unsigned int *work)
+{
+    virtq_slot_take(vq, bad->slot, bad->ndescs);
+    complete_bad(dev, vq, bad->slot);
+    if (++vq->bad_run > BAD_ROUNDS * vq->vring.num) {
+        vu_vring_break(dev, vq, "the guest makes nothing but malformed chains available");
+        return false;
+    }
+    *work += BAD_CHAIN_WORK + bad->steps;
+    if (*work > BAD_WORK_MAX) {
+        vu_queue_kick_later(dev, vq);
+        return false;
+    }
+    return true;
 }
 
 void *vu_queue_pop(VuDev *dev, VuVirtq *vq, size_t sz)
 {
     VirtqPieces pieces;
     NextChain next;
+    unsigned int work = 0;
 
     assert(sz >= sizeof(VuVirtqElement));
     if (!virtq_running(dev, vq)) {
         return NULL;
     }
-    for (unsigned int bad = 0; bad <= BAD_ROUNDS * vq->vring.num; bad++) {
-        if (!next_chain(dev, vq, &next, &pieces)) {
-            return NULL;
-        }
+    while (virtq_limit_admits(dev, vq) && next_chain(dev, vq, &next, &pieces)) {
         if (VU_LIKELY(!next.malformed)) {
             return take_chain(vq, &next, &pieces, sz);
         }
-        virtq_slot_take(vq, next.slot, next.ndescs);
-        complete_bad(dev, vq, next.slot);
+        if (!skip_bad(dev, vq, &next, &work)) {
+            return NULL;
+        }
     }
-    vu_vring_break(dev, vq, "the guest makes nothing but malformed chains available");
     return NULL;
 }
 
@@ -348,6 +378,7 @@ void *vu_queue_pop(VuDev *dev, VuVirtq *vq, size_t sz)
 /* Elements came back; who waits for the last one hears of it. */
 static void check_idle(VuDev *dev, VuVirtq *vq)
 {
+    virtq_limit_settle(dev, vq);
     if (VU_UNLIKELY(vq->inuse == 0 && (vq->state == VU_VRING_STOPPING || vq->unmapped))) {
         vu_vring_idle(dev, vq);
     }

@@ -9,6 +9,7 @@
 #ifndef VU_INTERNAL_H
 #define VU_INTERNAL_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <sys/types.h>
 #include <linux/virtio_config.h>
@@ -225,6 +226,7 @@ struct VuPrivate {
     vu_log_cb log;
     vu_trace_cb trace;
     unsigned int max_queue_size;
+    bool limited; /* in_flight_pool has a meaning */
 
     /* Control context. */
     VuMemMap *map;
@@ -241,7 +243,8 @@ struct VuPrivate {
     VuDevStats stats; /* atomic */
 
     /* Any context, atomic. */
-    unsigned int removed_live; /* regions taken out of the map but still mapped */
+    unsigned int removed_live;   /* regions taken out of the map but still mapped */
+    unsigned int in_flight_pool; /* elements that queues may still have out: virtq-limit.c */
     bool bus_error;
     bool panicked; /* the reason was told */
     bool config_change_lost;

@@ -251,6 +251,8 @@ static void queue_start(VuDev *dev, VuVirtq *vq, void *opaque)
     vq->batch = args->batch;
     vq->popped = args->popped;
     vq->pop_at = 0;
+    vq->bad_run = 0;
+    virtq_limit_start(dev, vq);
     vq->bad = args->bad;
     vq->nbad = 0;
     vq->filled = 0;
@@ -364,6 +366,7 @@ void vu_vring_stopped(VuDev *dev, VuVirtq *vq, void *opaque)
     vq->batch = NULL;
     vq->popped = NULL;
     vq->bad = NULL;
+    virtq_limit_stop(dev, vq);
     drop_ring(vq);
     vu_map_use_unref(vq->use);
     vq->use = NULL;

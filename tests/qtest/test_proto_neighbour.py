@@ -3,12 +3,14 @@
 
 import struct
 import threading
+import time
 import unittest
 
 from support.image import MIB
-from support.proto_case import ProtoCase
+from support.proto_case import LATENCY, ProtoCase
+from support.qmp import QmpError
 from support.vhost_user import Client, Request, message, u64
-from support.virtio_blk import BlkDriver
+from support.virtio_blk import IN, OK, BlkDriver
 from support.waiting import until
 
 
@@ -87,6 +89,31 @@ class Neighbours(ProtoCase):
         self.assertLess(len(said), 200)
         until(lambda: self.provoke('noisy') or 'were not shown' in self.daemon.stderr(),
               'what was left out is counted')
+
+
+class InFlight(ProtoCase):
+    """What a guest can have under way at once."""
+
+    def test_what_is_beyond_the_limit_waits_in_the_ring(self):
+        self.add('narrow', driver='null-co', size=MIB, latency_ns=int(LATENCY * 1e9),
+                 num_queues=1, export={'max-in-flight': 4})
+        self.addCleanup(self.remove, 'narrow')
+        driver = self.driver('narrow')
+        pending = [driver.put(IN, number, in_length=512) for number in range(20)]
+        begin = time.monotonic()
+        driver.vring.publish(*[request.head for request in pending])
+        driver.vring.kick()
+        used = driver.vring.wait_used(20)
+        self.assertGreaterEqual(time.monotonic() - begin, 5 * LATENCY * 0.9)
+        self.assertEqual(sorted(head for head, _ in used),
+                         sorted(request.head for request in pending))
+        for request in pending:
+            self.assertEqual(driver.answer(request, 0).status, OK)
+
+    def test_a_limit_of_nothing_is_refused(self):
+        with self.assertRaisesRegex(QmpError, 'max-in-flight must be greater than 0'):
+            self.add('none', driver='null-co', size=MIB, export={'max-in-flight': 0})
+        self.daemon.qmp.command('blockdev-del', node_name='none')
 
 
 if __name__ == '__main__':
