@@ -191,6 +191,35 @@ int bdrv_try_change_aio_context(BlockDriverState *bs, AioContext *ctx, BdrvChild
     return move_try(bs, &move, NULL, errp);
 }
 
+static void node_unref(gpointer bs)
+{
+    bdrv_unref(bs);
+}
+
+GPtrArray *bdrv_placed_nodes(void)
+{
+    GPtrArray *nodes = g_ptr_array_new_with_free_func(node_unref);
+
+    GLOBAL_STATE_CODE();
+    for (BlockDriverState *bs = bdrv_next_all_states(NULL); bs; bs = bdrv_next_all_states(bs)) {
+        if (bs->placed) {
+            bdrv_ref(bs);
+            g_ptr_array_add(nodes, bs);
+        }
+    }
+    return nodes;
+}
+
+void bdrv_place_again(const GPtrArray *nodes)
+{
+    GLOBAL_STATE_CODE();
+    for (guint i = 0; i < nodes->len; i++) {
+        BlockDriverState *bs = nodes->pdata[i];
+
+        bs->placed = bs->aio_context != qemu_get_aio_context();
+    }
+}
+
 void bdrv_come_home(BlockDriverState *bs)
 {
     ContextMove move = { .ctx = qemu_get_aio_context() };

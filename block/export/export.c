@@ -152,6 +152,7 @@ BlockExport *blk_exp_add(BlockExportOptions *export, Error **errp)
 {
     BlockExportThreadOptions options = { export->iothread, export->iothread_vq_mapping };
     g_autoptr(BlockExportThreads) threads = NULL;
+    g_autoptr(GPtrArray) placed = NULL;
     const BlockExportDriver *drv;
     AioContext *old_ctx;
     BlockDriverState *bs;
@@ -166,6 +167,7 @@ BlockExport *blk_exp_add(BlockExportOptions *export, Error **errp)
     }
     old_ctx = bdrv_get_aio_context(bs);
     threads = blk_exp_threads_new(drv, &options, errp);
+    placed = bdrv_placed_nodes();
     if (!threads || !blk_exp_move_node(bs, threads, export->fixed_iothread, errp)) {
         return NULL;
     }
@@ -173,6 +175,7 @@ BlockExport *blk_exp_add(BlockExportOptions *export, Error **errp)
     if (!exp) {
         /* Those who use the node already go on where they were. */
         bdrv_try_change_aio_context(bs, old_ctx, NULL, NULL);
+        bdrv_place_again(placed);
         return NULL;
     }
     threads = NULL; /* the export's now */

@@ -104,6 +104,25 @@ class Moving(ProtoCase):
         qmp.command('block-export-del', id='first')
         qmp.command('blockdev-del', node_name='own')
 
+    def test_a_refused_export_leaves_a_node_where_the_monitor_put_it(self):
+        qmp = self.daemon.qmp
+        for name in ('io2', 'io3'):
+            qmp.command('object-add', qom_type='iothread', id=name)
+        qmp.command('blockdev-add', driver='null-co', node_name='own', size=MIB)
+        qmp.command('x-blockdev-set-iothread', node_name='own', iothread='io2')
+        with self.assertRaisesRegex(Exception, 'num-queues'):
+            self.export_own('refused', iothread='io3', num_queues=0)
+        with self.assertRaisesRegex(Exception, 'in use'):
+            qmp.command('object-del', id='io2')
+        # As before, it stays there without a user too.
+        self.export_own('first')
+        qmp.command('block-export-del', id='first')
+        with self.assertRaisesRegex(Exception, 'in use'):
+            qmp.command('object-del', id='io2')
+        qmp.command('object-del', id='io3')
+        qmp.command('blockdev-del', node_name='own')
+        qmp.command('object-del', id='io2')
+
 
 if __name__ == '__main__':
     unittest.main()
