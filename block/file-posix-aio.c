@@ -223,14 +223,17 @@ int coroutine_fn raw_co_flush_to_disk(BlockDriverState *bs)
     RawOp op = { .type = RAW_OP_FLUSH, .fd = s->fd };
     int ret;
 
-    /* After a failure the kernel forgets which pages were dirty; a second call would say "fine". */
+    /*
+     * After a failure the kernel forgets which pages were dirty; a second call would say "fine".
+     * What goes past the page cache has no such pages.
+     */
     if (qatomic_read(&s->flush_failed)) {
         return -EIO;
     }
     ret = raw_co_submit(s, &op);
     if (ret < 0 && ret != -EINVAL && ret != -EROFS) {
         trace_file_flush_failed(bs->filename, ret);
-        qatomic_set(&s->flush_failed, true);
+        qatomic_set(&s->flush_failed, !s->direct);
     }
     /* What cannot be synchronised (a pipe, a special file) has nothing to lose. */
     return ret == -EINVAL || ret == -EROFS ? 0 : ret;
