@@ -312,6 +312,14 @@ int vu_set_vring_call(VuDev *dev, VhostUserMsg *msg)
     return VU_DONE;
 }
 
+/* What broke while there was no way to say so. Queue context. */
+static void queue_repeat_err(VuDev *dev, VuVirtq *vq, void *opaque)
+{
+    if (vq->broken) {
+        vu_signal_fd(vq->err_fd, vq->err_is_eventfd);
+    }
+}
+
 int vu_set_vring_err(VuDev *dev, VhostUserMsg *msg)
 {
     VuVirtq *vq = queue_of_file(dev, msg);
@@ -322,6 +330,9 @@ int vu_set_vring_err(VuDev *dev, VhostUserMsg *msg)
         return rc;
     }
     replace_fd(dev, vq, &vq->err_fd, &vq->err_is_eventfd, fd, is_eventfd);
+    if (vq->state != VU_VRING_STOPPED) {
+        vu_vring_run(dev, vq, queue_repeat_err, NULL);
+    }
     return VU_DONE;
 }
 

@@ -73,6 +73,11 @@ static void rig_queue_set_started(VuDev *dev, int qidx, bool started)
     vu_set_queue_handler(dev, vu_get_queue(dev, qidx), started ? handler : NULL);
 }
 
+static uint64_t rig_get_features(VuDev *dev)
+{
+    return rig_of(dev)->offers;
+}
+
 static void rig_set_features(VuDev *dev, uint64_t features)
 {
     rig_of(dev)->features = features;
@@ -109,6 +114,7 @@ static int rig_set_config(VuDev *dev, const uint8_t *data, uint32_t offset, uint
 }
 
 const VuDevIface vu_rig_iface = {
+    .get_features = rig_get_features,
     .set_features = rig_set_features,
     .queue_set_started = rig_queue_set_started,
     .queue_is_processed_in_order = rig_in_order,

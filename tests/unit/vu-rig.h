@@ -34,6 +34,7 @@ typedef struct VuRig {
     int handled[VU_RIG_QUEUES];    /* how often the handler ran */
     bool in_order;
     uint64_t features; /* what set_features said */
+    uint64_t offers;   /* features of the device's own; set before vu_rig_negotiate() */
     uint8_t config[64];
     uint32_t config_flags;
     vu_queue_handler_cb handler; /* set on start; NULL: one that only counts */
