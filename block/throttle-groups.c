@@ -14,7 +14,7 @@
 #include "block/aio-wait.h"
 #include "block/throttle-groups.h"
 
-typedef struct ThrottleGroup {
+struct ThrottleGroup {
     /* Constant. */
     char *name;
     QEMUClockType clock_type;
@@ -27,7 +27,7 @@ typedef struct ThrottleGroup {
     QTAILQ_HEAD(, ThrottleGroupMember) members;
     ThrottleGroupMember *turn[THROTTLE_MAX]; /* NULL: nobody waits */
     ThrottleGroupMember *last[THROTTLE_MAX]; /* whose turn was before; NULL: begin with the first */
-} ThrottleGroup;
+};
 
 static QTAILQ_HEAD(, ThrottleGroup) groups = QTAILQ_HEAD_INITIALIZER(groups);
 static QemuMutex groups_lock;
@@ -42,6 +42,19 @@ static void __attribute__((constructor)) throttle_groups_init(void)
 static ThrottleGroup *group_of(ThrottleGroupMember *tgm)
 {
     return container_of(tgm->throttle_state, ThrottleGroup, ts);
+}
+
+/* Under groups_lock. */
+static ThrottleGroup *group_find(const char *name)
+{
+    ThrottleGroup *tg;
+
+    QTAILQ_FOREACH (tg, &groups, list) {
+        if (!strcmp(tg->name, name)) {
+            return tg;
+        }
+    }
+    return NULL;
 }
 
 static ThrottleGroup *group_new(const char *name)
@@ -62,12 +75,7 @@ static ThrottleGroup *group_get(const char *name)
     ThrottleGroup *tg;
 
     QEMU_LOCK_GUARD(&groups_lock);
-    QTAILQ_FOREACH (tg, &groups, list) {
-        if (!strcmp(tg->name, name)) {
-            break;
-        }
-    }
-    tg = tg ? tg : group_new(name);
+    tg = group_find(name) ?: group_new(name);
     tg->refcnt++;
     return tg;
 }
@@ -223,6 +231,47 @@ void throttle_group_restart_tgm(ThrottleGroupMember *tgm)
             look_now(tg, tg->turn[i], i);
         }
     }
+}
+
+ThrottleGroup *throttle_group_new(const char *name)
+{
+    assert(!throttle_group_exists(name));
+    return group_get(name);
+}
+
+void throttle_group_release(ThrottleGroup *tg)
+{
+    group_unref(tg);
+}
+
+bool throttle_group_exists(const char *name)
+{
+    QEMU_LOCK_GUARD(&groups_lock);
+    return group_find(name);
+}
+
+bool throttle_group_has_members(ThrottleGroup *tg)
+{
+    QEMU_LOCK_GUARD(&tg->lock);
+    return !QTAILQ_EMPTY(&tg->members);
+}
+
+void throttle_group_write_limits(ThrottleGroup *tg, ThrottleConfig *cfg)
+{
+    GLOBAL_STATE_CODE();
+    QEMU_LOCK_GUARD(&tg->lock);
+    throttle_config(&tg->ts, tg->clock_type, cfg);
+    for (int i = 0; i < THROTTLE_MAX; i++) {
+        if (tg->turn[i]) {
+            look_now(tg, tg->turn[i], i);
+        }
+    }
+}
+
+void throttle_group_read_limits(ThrottleGroup *tg, ThrottleConfig *cfg)
+{
+    QEMU_LOCK_GUARD(&tg->lock);
+    throttle_get_config(&tg->ts, cfg);
 }
 
 void throttle_group_config(ThrottleGroupMember *tgm, ThrottleConfig *cfg)

@@ -9,6 +9,7 @@
 #include "qemu/main-loop.h"
 #include "block/aio-wait.h"
 #include "block/block.h"
+#include "block/block_int-common.h"
 #include "block/export.h"
 #include "export-threads.h"
 #include "qapi/error.h"
@@ -223,12 +224,36 @@ void blk_exp_unref(BlockExport *exp)
     }
 }
 
+/* @bs and the nodes below it, each with a reference, quiesced. */
+static void blk_exp_quiesce(BlockDriverState *bs, GPtrArray *nodes)
+{
+    BdrvChild *child;
+
+    bdrv_ref(bs);
+    g_ptr_array_add(nodes, bs);
+    bdrv_do_drained_begin_quiesce(bs, NULL);
+    QLIST_FOREACH (child, &bs->children, next) {
+        blk_exp_quiesce(child->bs, nodes);
+    }
+}
+
+static void blk_exp_unquiesce(gpointer bs)
+{
+    bdrv_drained_end(bs);
+    bdrv_unref(bs);
+}
+
 void blk_exp_request_shutdown(BlockExport *exp)
 {
+    g_autoptr(GPtrArray) nodes = NULL;
+
     if (!exp->user_owned) {
         return;
     }
     exp->user_owned = false;
+    /* What waits for a limit is not to hold the end up. */
+    nodes = g_ptr_array_new_with_free_func(blk_exp_unquiesce);
+    blk_exp_quiesce(blk_bs(exp->blk), nodes);
     exp->drv->request_shutdown(exp);
     blk_exp_unref(exp);
 }

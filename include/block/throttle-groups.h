@@ -4,7 +4,8 @@
  *
  * Theory of operation
  *
- * A group is a name and one set of buckets; it lives as long as it has members. A request of a
+ * A group is a name and one set of buckets; it lives as long as it has members, or as the object
+ * that made it (throttle-group-object.c). A request of a
  * member asks before it is done: it goes on at once when no bucket is overfull and nobody waits,
  * otherwise it joins its member's queue. In each direction one of the members with waiting requests
  * has the turn: its timer is armed for the moment when the buckets allow a request, and lets one
@@ -20,6 +21,8 @@
 #include "qemu/coroutine.h"
 #include "qemu/throttle.h"
 #include "qom/object.h"
+
+typedef struct ThrottleGroup ThrottleGroup;
 
 /* Embedded in the user, all zero at first. */
 typedef struct ThrottleGroupMember {
@@ -53,6 +56,26 @@ void throttle_group_register_tgm(ThrottleGroupMember *tgm, const char *groupname
  * no group is ignored.
  */
 void throttle_group_unregister_tgm(ThrottleGroupMember *tgm);
+
+/**
+ * throttle_group_new: a group without limits, kept until throttle_group_release(). No group has
+ * that name yet.
+ */
+ThrottleGroup *throttle_group_new(const char *name);
+void throttle_group_release(ThrottleGroup *tg);
+
+/** throttle_group_exists: is there a group of that name? Any thread. */
+bool throttle_group_exists(const char *name);
+
+/** throttle_group_has_members: is anybody limited by it? */
+bool throttle_group_has_members(ThrottleGroup *tg);
+
+/**
+ * throttle_group_write_limits, throttle_group_read_limits: as throttle_group_config() and
+ * _get_config(), without a member.
+ */
+void throttle_group_write_limits(ThrottleGroup *tg, ThrottleConfig *cfg);
+void throttle_group_read_limits(ThrottleGroup *tg, ThrottleConfig *cfg);
 
 /** throttle_group_get_name: the group's name; NULL when in none. Lives as long as the group. */
 const char *throttle_group_get_name(ThrottleGroupMember *tgm);
