@@ -5,6 +5,7 @@ import socket
 import struct
 
 from .guest_memory import GuestMemory
+from .packed_vring import PackedVring
 from .vhost_user import Client, Feature, Protocol, Request, address, state, u64
 from .vring import Vring
 
@@ -23,15 +24,17 @@ class Driver:
     wanted_features = RING_FEATURES
 
     def __init__(self, path, memory=None, queues=1, size=128, event_idx=False, start=True,
-                 slots=True):
+                 slots=True, packed=False):
         self._closed = False
         self.client = Client(path) if isinstance(path, str) else Client(stream=path)
         self.memory = memory or GuestMemory()
         self.event_idx = event_idx
         self.slots = slots
+        self.packed = packed
         self.backend_channel = None
         self.negotiate()
-        self.vrings = [Vring(self.memory, index, size) for index in range(queues)]
+        ring = PackedVring if packed else Vring
+        self.vrings = [ring(self.memory, index, size) for index in range(queues)]
         if start:
             self.share_memory()
             for vring in self.vrings:
@@ -63,7 +66,8 @@ class Driver:
         self.protocol = self.protocol_offered & WANTED_PROTOCOL
         client.send(Request.SET_PROTOCOL_FEATURES, u64(self.protocol))
         client.send(Request.SET_OWNER)
-        wanted = self.wanted_features | (1 << Feature.EVENT_IDX if self.event_idx else 0)
+        wanted = (self.wanted_features | (1 << Feature.EVENT_IDX if self.event_idx else 0) |
+                  (1 << Feature.RING_PACKED if self.packed else 0))
         self.features = self.offered & wanted
         self.expect_ack(Request.SET_FEATURES, u64(self.features))
 
@@ -92,8 +96,9 @@ class Driver:
         self.backend_channel = Client(stream=ours)
         return self.backend_channel
 
-    def configure(self, vring, base=0):
-        """Size, base and addresses of a ring."""
+    def configure(self, vring, base=None):
+        """Size, base and addresses of a ring; None: the base of a new one."""
+        base = vring.first_base if base is None else base
         self.expect_ack(Request.SET_VRING_NUM, state(vring.index, vring.size))
         self.expect_ack(Request.SET_VRING_BASE, state(vring.index, base))
         uaddr = self.memory.uaddr
@@ -101,10 +106,11 @@ class Driver:
                         address(vring.index, uaddr(vring.table), uaddr(vring.used),
                                 uaddr(vring.available)))
 
-    def start(self, vring, base=0, enable=True):
+    def start(self, vring, base=None, enable=True):
         """Everything up to a running ring; the call that follows SET_VRING_CALL is taken."""
         self.configure(vring, base)
         self.expect_ack(Request.SET_VRING_CALL, u64(vring.index), [vring.call_fd])
+        self.expect_ack(Request.SET_VRING_ERR, u64(vring.index), [vring.err_fd])
         self.expect_ack(Request.SET_VRING_KICK, u64(vring.index), [vring.kick_fd])
         if enable:
             self.expect_ack(Request.SET_VRING_ENABLE, state(vring.index, 1))

@@ -13,7 +13,9 @@ NO_INTERRUPT = 1
 
 
 class Vring:
-    """One ring in a GuestMemory, with its kick and call descriptors."""
+    """One ring in a GuestMemory, with its kick, call and err descriptors."""
+
+    first_base = 0
 
     def __init__(self, memory, index=0, size=128, region=0):
         self.memory, self.index, self.size = memory, index, size
@@ -22,6 +24,7 @@ class Vring:
         self.used = memory.allocate(6 + 8 * size, 4, region)
         self.kick_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.call_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.err_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.reset()
 
     def reset(self):
@@ -36,6 +39,7 @@ class Vring:
         """Closes the descriptors."""
         os.close(self.kick_fd)
         os.close(self.call_fd)
+        os.close(self.err_fd)
 
     def put_descriptor(self, slot, address, length, flags=0, following=0, table=None):
         """Writes one descriptor of the table (or of another table)."""
@@ -127,11 +131,19 @@ class Vring:
             self.used_index = (self.used_index + 1) % 65536
         return found
 
+    def nothing_used(self):
+        """True while the device has completed nothing that was not taken."""
+        return self.used_index == self.device_used_index()
+
+    def broken(self, seconds=0.0):
+        """True if the device has said, within that time, that it cannot go on with the ring."""
+        return bool(select.select([self.err_fd], [], [], seconds)[0])
+
     def wait_used(self, count=1, timeout=TIMEOUT):
         """Waits, asleep on the call descriptor, for @count completions."""
         found = self.take_used()
         while len(found) < count:
-            if not self.calls(timeout) and self.used_index == self.device_used_index():
+            if not self.calls(timeout) and self.nothing_used():
                 raise AssertionError(f'{len(found)} of {count} requests completed')
             found += self.take_used()
         return found
