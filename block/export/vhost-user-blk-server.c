@@ -62,6 +62,7 @@ typedef struct VuBlkExport {
     VuServer vu_server;
     VirtioBlkHandler handler;
     VuBlkQueue *queues;              /* num_queues of them */
+    uint64_t ring_features;          /* offered because the user asked for them */
     struct virtio_blk_config blkcfg; /* little-endian, as the guest reads it */
 } VuBlkExport;
 
@@ -191,6 +192,7 @@ static uint64_t vu_blk_get_features(VuDev *vu_dev)
                         1ull << VIRTIO_BLK_F_WRITE_ZEROES | 1ull << VIRTIO_BLK_F_MQ |
                         1ull << VIRTIO_F_VERSION_1;
 
+    features |= vexp->ring_features;
     return vexp->handler.writable ? features : features | 1ull << VIRTIO_BLK_F_RO;
 }
 
@@ -321,9 +323,32 @@ typedef struct VuBlkConfig {
     uint16_t queue_size;
     uint32_t max_in_flight;
     const char *serial;
+    uint64_t ring_features;
     uint32_t max_discard_segments;
     uint32_t max_write_zeroes_segments;
 } VuBlkConfig;
+
+#ifdef CONFIG_DEVICE_BACKENDS
+static bool vu_blk_read_ring_options(const BlockExportOptionsVhostUserBlk *opts,
+                                     VuBlkConfig *config, Error **errp)
+{
+    if (opts->has_queue_size) {
+        if (opts->queue_size < 2 || opts->queue_size & (opts->queue_size - 1)) {
+            error_setg(errp, "queue-size must be a power of 2 between 2 and 32768, not %u",
+                       opts->queue_size);
+            return false;
+        }
+        config->queue_size = opts->queue_size;
+    }
+    if (opts->has_in_order && opts->in_order) {
+        config->ring_features |= 1ull << VIRTIO_F_IN_ORDER;
+    }
+    if (opts->has_access_platform && opts->access_platform) {
+        config->ring_features |= 1ull << VIRTIO_F_IOMMU_PLATFORM;
+    }
+    return true;
+}
+#endif
 
 /* Ours: options that QEMU's schema does not know. */
 static bool vu_blk_read_extensions(const BlockExportOptionsVhostUserBlk *opts, VuBlkConfig *config,
@@ -337,14 +362,6 @@ static bool vu_blk_read_extensions(const BlockExportOptionsVhostUserBlk *opts, V
             return false;
         }
         config->serial = opts->serial;
-    }
-    if (opts->has_queue_size) {
-        if (opts->queue_size < 2 || opts->queue_size & (opts->queue_size - 1)) {
-            error_setg(errp, "queue-size must be a power of 2 between 2 and 32768, not %u",
-                       opts->queue_size);
-            return false;
-        }
-        config->queue_size = opts->queue_size;
     }
     if (opts->has_max_in_flight) {
         if (!opts->max_in_flight) {
@@ -365,8 +382,10 @@ static bool vu_blk_read_extensions(const BlockExportOptionsVhostUserBlk *opts, V
                                                 : "max-discard-segments");
         return false;
     }
-#endif
+    return vu_blk_read_ring_options(opts, config, errp);
+#else
     return true;
+#endif
 }
 
 static bool vu_blk_read_options(const BlockExportOptionsVhostUserBlk *opts, VuBlkConfig *config,
@@ -477,6 +496,7 @@ static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error *
         .max_discard_segments = config.max_discard_segments,
         .max_write_zeroes_segments = config.max_write_zeroes_segments,
     };
+    vexp->ring_features = config.ring_features;
     vu_blk_initialize_config(vexp, &config);
     vexp->queues = vu_blk_queues_new(vexp, config.num_queues);
     if (!vhost_user_server_start(&vexp->vu_server, vu_opts->addr, exp->ctx, config.num_queues,
