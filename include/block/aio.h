@@ -181,8 +181,8 @@ QEMUBH *aio_bh_new_full(AioContext *ctx, QEMUBHFunc *cb, void *opaque, const cha
     aio_bh_new_full((ctx), (cb), (opaque), (stringify(cb)), guard)
 
 /**
- * aio_bh_schedule_oneshot: call @cb once from @ctx's loop.  Any thread.  The caller keeps @ctx alive
- * until the call returns: @cb may have run by then.
+ * aio_bh_schedule_oneshot: call @cb once from @ctx's loop.  Any thread.  The caller keeps @ctx
+ * alive until the call returns: @cb may have run by then.
  */
 void aio_bh_schedule_oneshot_full(AioContext *ctx, QEMUBHFunc *cb, void *opaque, const char *name);
 #define aio_bh_schedule_oneshot(ctx, cb, opaque) \
