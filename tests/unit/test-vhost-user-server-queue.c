@@ -11,10 +11,9 @@
 #include "block/aio-wait.h"
 #include "qapi/qapi-types-sockets.h"
 #include "qemu/main-loop.h"
-#include "qemu/thread.h"
 #include "qemu/vhost-user-server.h"
 #include "system/iothread.h"
-#include "vus-client.h"
+#include "vus-client-thread.h"
 
 enum {
     QUEUES = 3,
@@ -163,50 +162,6 @@ static bool device_busy(Device *device)
 
 /* The client's thread */
 
-typedef struct ClientThread {
-    QemuThread thread;
-    void (*fn)(struct ClientThread *self);
-    Device *device;
-    char *path;
-    bool stop; /* atomic, asked for by the main loop */
-    bool done; /* atomic */
-    unsigned rounds;
-} ClientThread;
-
-static void *client_main(void *opaque)
-{
-    ClientThread *self = opaque;
-
-    self->fn(self);
-    qatomic_set_mb(&self->done, true);
-    qemu_notify_event();
-    return NULL;
-}
-
-static void client_start(ClientThread *self, Device *device, void (*fn)(ClientThread *self))
-{
-    *self = (ClientThread){ .fn = fn, .device = device, .path = harness_tmpfile("s") };
-    qemu_thread_create(&self->thread, "client", client_main, self, QEMU_THREAD_JOINABLE);
-}
-
-static void client_join(ClientThread *self)
-{
-    qatomic_set(&self->stop, true);
-    while (!qatomic_read(&self->done)) {
-        main_loop_wait(false);
-    }
-    qemu_thread_join(&self->thread);
-    g_free(self->path);
-}
-
-static void run_client(Device *device, void (*fn)(ClientThread *self))
-{
-    ClientThread client;
-
-    client_start(&client, device, fn);
-    client_join(&client);
-}
-
 static void submit_burst(VusClient *client, uint64_t value)
 {
     for (unsigned i = 0; i < QUEUES * BURST; i++) {
@@ -233,13 +188,13 @@ static void complete_burst(VusClient *client, uint64_t value)
     }
 }
 
-static void client_open(ClientThread *self, VusClient *client)
+static void client_open(VusClientThread *self, VusClient *client)
 {
-    g_assert_true(vus_client_connect(client, self->path));
+    vus_client_thread_connect(self, client);
     vus_client_start_queues(client, QUEUES);
 }
 
-static void client_asks(ClientThread *self)
+static void client_asks(VusClientThread *self)
 {
     VusClient client;
 
@@ -271,7 +226,7 @@ static void disturb(VusClient *client, unsigned round)
     }
 }
 
-static void client_is_busy(ClientThread *self)
+static void client_is_busy(VusClientThread *self)
 {
     VusClient client;
 
@@ -294,8 +249,8 @@ static void test_own_threads(void)
     Device *device = device_new();
 
     device_place(device, 2, context(THREADS), context(0));
-    run_client(device, client_asks);
-    run_client(device, client_asks);
+    vus_client_thread_run(device, client_asks);
+    vus_client_thread_run(device, client_asks);
     while (qatomic_read(&device->server.life) != VU_SERVER_LISTENING) {
         main_loop_wait(false);
     }
@@ -322,9 +277,9 @@ static void resume(Device *device, AioContext *home)
 }
 
 /* Whatever is where now, it works there. */
-static void wait_for_rounds(ClientThread *client)
+static void wait_for_rounds(VusClientThread *client)
 {
-    unsigned rounds = qatomic_read(&client->rounds);
+    uint64_t rounds = qatomic_read(&client->rounds);
 
     while (qatomic_read(&client->rounds) < rounds + 2) {
         main_loop_wait(true);
@@ -335,9 +290,9 @@ static void test_moves(void)
 {
     g_autoptr(GRand) rand = g_rand_new_with_seed(7);
     Device *device = device_new();
-    ClientThread client;
+    VusClientThread client;
 
-    client_start(&client, device, client_is_busy);
+    vus_client_thread_start(&client, device, client_is_busy);
     for (int i = 0; i < MOVES; i++) {
         AioContext *home = context(g_rand_int_range(rand, 0, THREADS + 1));
 
@@ -353,7 +308,7 @@ static void test_moves(void)
             wait_for_rounds(&client);
         }
     }
-    client_join(&client);
+    vus_client_thread_join(&client);
     g_assert_cmpuint(device->server.clients, ==, 1);
     device_free(device);
 }
@@ -362,9 +317,9 @@ static void test_moves(void)
 static void test_parks(void)
 {
     Device *device = device_new();
-    ClientThread client;
+    VusClientThread client;
 
-    client_start(&client, device, client_is_busy);
+    vus_client_thread_start(&client, device, client_is_busy);
     for (int i = 0; i < MOVES; i++) {
         main_loop_wait(true);
         vhost_user_server_detach_aio_context(&device->server);
@@ -373,12 +328,12 @@ static void test_parks(void)
             wait_for_rounds(&client);
         }
     }
-    client_join(&client);
+    vus_client_thread_join(&client);
     g_assert_cmpuint(device->server.clients, ==, 1);
     device_free(device);
 }
 
-static void client_leaves_requests(ClientThread *self)
+static void client_leaves_requests(VusClientThread *self)
 {
     for (unsigned i = 0; i < 100; i++) {
         VusClient client;
@@ -394,11 +349,11 @@ static void test_disconnect(void)
 {
     Device *device = device_new();
 
-    run_client(device, client_leaves_requests);
+    vus_client_thread_run(device, client_leaves_requests);
     device_free(device);
 }
 
-static void client_is_cut_off(ClientThread *self)
+static void client_is_cut_off(VusClientThread *self)
 {
     VusClient client;
     uint64_t value;
@@ -417,14 +372,14 @@ static void test_broken(void)
 
     for (int i = 0; i < 50; i++) {
         qatomic_set(&device->break_it, true);
-        run_client(device, client_is_cut_off);
+        vus_client_thread_run(device, client_is_cut_off);
         qatomic_set(&device->break_it, false);
     }
-    run_client(device, client_asks);
+    vus_client_thread_run(device, client_asks);
     device_free(device);
 }
 
-static void client_works_until_cut(ClientThread *self)
+static void client_works_until_cut(VusClientThread *self)
 {
     VusClient client;
     uint64_t value;
@@ -450,9 +405,9 @@ static void stop_at_any_moment(bool drained)
 {
     for (int i = 0; i < 100; i++) {
         Device *device = device_new();
-        ClientThread client;
+        VusClientThread client;
 
-        client_start(&client, device, client_works_until_cut);
+        vus_client_thread_start(&client, device, client_works_until_cut);
         while (!qatomic_read(&client.rounds)) {
             main_loop_wait(true);
         }
@@ -463,7 +418,7 @@ static void stop_at_any_moment(bool drained)
             drain(device);
         }
         device_free(device);
-        client_join(&client);
+        vus_client_thread_join(&client);
     }
 }
 
@@ -477,8 +432,9 @@ static void test_stop_drained(void)
     stop_at_any_moment(true);
 }
 
-static void client_kicks_with_a_dead_pipe(ClientThread *self)
+static void client_kicks_with_a_dead_pipe(VusClientThread *self)
 {
+    Device *device = self->device;
     uint64_t queue = 1, answer;
     VusClient client;
     int fds[2];
@@ -489,7 +445,7 @@ static void client_kicks_with_a_dead_pipe(ClientThread *self)
     vus_client_send(&client, VHOST_USER_SET_VRING_KICK, 0, &queue, sizeof(queue), fds[0]);
     g_assert_true(vus_client_ask(&client, VHOST_USER_GET_FEATURES, &answer));
     close(fds[0]);
-    while (qatomic_read(&self->device->server.watches[1].fd) >= 0) {
+    while (qatomic_read(&device->server.watches[1].fd) >= 0) {
         g_usleep(100);
     }
     vus_client_send(&client, VHOST_USER_SET_VRING_KICK, 0, &queue, sizeof(queue),
@@ -505,7 +461,7 @@ static void test_dead_kick(void)
     Device *device = device_new();
 
     for (int i = 0; i < 20; i++) {
-        run_client(device, client_kicks_with_a_dead_pipe);
+        vus_client_thread_run(device, client_kicks_with_a_dead_pipe);
     }
     device_free(device);
 }

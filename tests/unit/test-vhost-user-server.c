@@ -11,10 +11,9 @@
 #include "block/aio-wait.h"
 #include "qapi/qapi-types-sockets.h"
 #include "qemu/main-loop.h"
-#include "qemu/thread.h"
 #include "qemu/vhost-user-server.h"
 #include "system/iothread.h"
-#include "vus-client.h"
+#include "vus-client-thread.h"
 
 typedef struct Request {
     VuVirtqElement elem;
@@ -154,55 +153,6 @@ static void device_resume(Device *device, AioContext *ctx)
 
 /* The client's thread */
 
-typedef struct ClientThread {
-    QemuThread thread;
-    void (*fn)(struct ClientThread *self);
-    Device *device;
-    char *path;
-    bool stop; /* asked for by the main loop */
-    bool done;
-    uint64_t rounds;
-} ClientThread;
-
-static void *client_main(void *opaque)
-{
-    ClientThread *self = opaque;
-
-    self->fn(self);
-    qatomic_set_mb(&self->done, true);
-    qemu_notify_event();
-    return NULL;
-}
-
-static void client_start(ClientThread *self, Device *device, void (*fn)(ClientThread *self))
-{
-    *self = (ClientThread){ .fn = fn, .device = device, .path = device_path() };
-    qemu_thread_create(&self->thread, "client", client_main, self, QEMU_THREAD_JOINABLE);
-}
-
-static void client_join(ClientThread *self)
-{
-    qatomic_set(&self->stop, true);
-    while (!qatomic_read(&self->done)) {
-        main_loop_wait(false);
-    }
-    qemu_thread_join(&self->thread);
-    g_free(self->path);
-}
-
-static void run_client(Device *device, void (*fn)(ClientThread *self))
-{
-    ClientThread client;
-
-    client_start(&client, device, fn);
-    client_join(&client);
-}
-
-static void client_connect(ClientThread *self, VusClient *client)
-{
-    g_assert_true(vus_client_connect(client, self->path));
-}
-
 static void ask_one_number(VusClient *client, uint64_t value)
 {
     uint64_t answer = 0;
@@ -214,11 +164,11 @@ static void ask_one_number(VusClient *client, uint64_t value)
 
 /* Tests */
 
-static void client_asks(ClientThread *self)
+static void client_asks(VusClientThread *self)
 {
     VusClient client;
 
-    client_connect(self, &client);
+    vus_client_thread_connect(self, &client);
     vus_client_start(&client);
     for (int i = 0; i < 100; i++) {
         ask_one_number(&client, i);
@@ -231,8 +181,8 @@ static void test_serves_in(AioContext *ctx)
     Device device;
 
     device_start(&device, ctx);
-    run_client(&device, client_asks);
-    run_client(&device, client_asks);
+    vus_client_thread_run(&device, client_asks);
+    vus_client_thread_run(&device, client_asks);
     vhost_user_server_stop(&device.server);
     vhost_user_server_stop(&device.server);
 }
@@ -260,13 +210,13 @@ static void test_address_type(void)
     error_free(err);
 }
 
-static void client_reconnects(ClientThread *self)
+static void client_reconnects(VusClientThread *self)
 {
     VusClient client;
     uint64_t features;
 
     for (int i = 0; i < 1000; i++) {
-        client_connect(self, &client);
+        vus_client_thread_connect(self, &client);
         if (i % 3 == 0) {
             vus_client_start(&client);
             ask_one_number(&client, i);
@@ -284,7 +234,7 @@ static void test_reconnect(void)
 
     device_start(&device, iothread_get_aio_context(threads[0]));
     fds = harness_count_fds();
-    run_client(&device, client_reconnects);
+    vus_client_thread_run(&device, client_reconnects);
     while (qatomic_read(&device.server.life) != VU_SERVER_LISTENING ||
            device.server.clients < 1000) {
         main_loop_wait(false);
@@ -293,13 +243,13 @@ static void test_reconnect(void)
     vhost_user_server_stop(&device.server);
 }
 
-static void client_breaks_off(ClientThread *self)
+static void client_breaks_off(VusClientThread *self)
 {
     uint32_t message[3 + 2] = { VHOST_USER_SET_VRING_NUM, 1, 8, 0, 16 };
     VusClient client;
 
     for (size_t bytes = 0; bytes <= sizeof(message); bytes++) {
-        client_connect(self, &client);
+        vus_client_thread_connect(self, &client);
         g_assert_cmpint(send(client.guest.sock, message, bytes, MSG_NOSIGNAL), ==, bytes);
         vus_client_close(&client);
     }
@@ -311,20 +261,21 @@ static void test_break_off(void)
     Device device;
 
     device_start(&device, iothread_get_aio_context(threads[0]));
-    run_client(&device, client_breaks_off);
+    vus_client_thread_run(&device, client_breaks_off);
     vhost_user_server_stop(&device.server);
 }
 
-static void client_second(ClientThread *self)
+static void client_second(VusClientThread *self)
 {
+    Device *device = self->device;
     VusClient first, second;
     uint64_t features;
 
-    client_connect(self, &first);
+    vus_client_thread_connect(self, &first);
     g_assert_true(vus_client_ask(&first, VHOST_USER_GET_FEATURES, &features));
-    client_connect(self, &second);
+    vus_client_thread_connect(self, &second);
     vus_client_send(&second, VHOST_USER_GET_FEATURES, 0, NULL, 0, -1);
-    while (!qatomic_read(&self->device->server.clients_waited)) {
+    while (!qatomic_read(&device->server.clients_waited)) {
         g_usleep(1000);
     }
     vus_client_close(&first);
@@ -337,18 +288,18 @@ static void test_second_client(void)
     Device device;
 
     device_start(&device, iothread_get_aio_context(threads[0]));
-    run_client(&device, client_second);
+    vus_client_thread_run(&device, client_second);
     g_assert_cmpuint(device.server.clients_waited, ==, 1);
     g_assert_cmpuint(device.server.clients, ==, 2);
     vhost_user_server_stop(&device.server);
 }
 
-static void client_is_busy(ClientThread *self)
+static void client_is_busy(VusClientThread *self)
 {
     VusClient client;
     uint64_t features, first;
 
-    client_connect(self, &client);
+    vus_client_thread_connect(self, &client);
     client.split = g_rand_new_with_seed(1);
     vus_client_start(&client);
     g_assert_true(vus_client_ask(&client, VHOST_USER_GET_FEATURES, &first));
@@ -365,10 +316,10 @@ static void client_is_busy(ClientThread *self)
 static void test_move(void)
 {
     Device device;
-    ClientThread client;
+    VusClientThread client;
 
     device_start(&device, iothread_get_aio_context(threads[0]));
-    client_start(&client, &device, client_is_busy);
+    vus_client_thread_start(&client, &device, client_is_busy);
     for (int i = 1; i <= 10000; i++) {
         AioContext *to =
             i % 3 == 2 ? qemu_get_aio_context() : iothread_get_aio_context(threads[i % 3]);
@@ -377,25 +328,26 @@ static void test_move(void)
         device_drain(&device);
         device_resume(&device, to);
     }
-    client_join(&client);
+    vus_client_thread_join(&client);
     g_assert_cmpuint(client.rounds, >, 10);
     g_assert_cmpuint(device.server.clients, ==, 1);
     vhost_user_server_stop(&device.server);
 }
 
-static void client_enables_late(ClientThread *self)
+static void client_enables_late(VusClientThread *self)
 {
     struct vhost_vring_state state = { 0, 0 };
+    Device *device = self->device;
     uint64_t value;
     VusClient client;
 
-    client_connect(self, &client);
+    vus_client_thread_connect(self, &client);
     vus_client_start(&client);
     ask_one_number(&client, 1);
     vus_client_send(&client, VHOST_USER_SET_VRING_ENABLE, 0, &state, sizeof(state), -1);
     g_assert_true(vus_client_ask(&client, VHOST_USER_GET_FEATURES, &value));
     vus_client_submit(&client, 5);
-    qatomic_set(&self->device->drain_at_enable, true);
+    qatomic_set(&device->drain_at_enable, true);
     state.num = 1;
     vus_client_send(&client, VHOST_USER_SET_VRING_ENABLE, 0, &state, sizeof(state), -1);
     g_assert_true(vus_client_complete(&client, 30000, &value));
@@ -406,28 +358,28 @@ static void client_enables_late(ClientThread *self)
 /* A message that would start requests, with a drain beginning while it is obeyed. */
 static void test_drain_within_a_message(void)
 {
-    ClientThread client;
+    VusClientThread client;
     Device device;
 
     device_start(&device, qemu_get_aio_context());
-    client_start(&client, &device, client_enables_late);
+    vus_client_thread_start(&client, &device, client_enables_late);
     while (!qatomic_read(&device.server.quiescing)) {
         main_loop_wait(false);
     }
     AIO_WAIT_WHILE(NULL, device_busy(&device));
     g_assert_cmpuint(device.popped, ==, 1);
     device_resume(&device, qemu_get_aio_context());
-    client_join(&client);
+    vus_client_thread_join(&client);
     g_assert_cmpuint(device.popped, ==, 2);
     vhost_user_server_stop(&device.server);
 }
 
-static void client_submits(ClientThread *self)
+static void client_submits(VusClientThread *self)
 {
     VusClient client;
     uint64_t answer;
 
-    client_connect(self, &client);
+    vus_client_thread_connect(self, &client);
     vus_client_start(&client);
     vus_client_submit(&client, 41);
     while (!qatomic_read(&self->stop)) {
@@ -442,11 +394,11 @@ static void client_submits(ClientThread *self)
 static void test_park(void)
 {
     AioContext *ctx = iothread_get_aio_context(threads[0]);
-    ClientThread client;
+    VusClientThread client;
     Device device;
 
     device_start(&device, ctx);
-    client_start(&client, &device, client_submits);
+    vus_client_thread_start(&client, &device, client_submits);
     while (qatomic_read(&device.server.life) != VU_SERVER_SERVING) {
         main_loop_wait(false);
     }
@@ -455,20 +407,21 @@ static void test_park(void)
         g_assert_null(device.server.ctx);
         vhost_user_server_attach_aio_context(&device.server, ctx);
     }
-    client_join(&client);
+    vus_client_thread_join(&client);
     g_assert_cmpuint(device.server.clients, ==, 1);
     vhost_user_server_stop(&device.server);
 }
 
-static void client_leaves_requests(ClientThread *self)
+static void client_leaves_requests(VusClientThread *self)
 {
+    Device *device = self->device;
     VusClient client;
 
-    client_connect(self, &client);
+    vus_client_thread_connect(self, &client);
     vus_client_start(&client);
     vus_client_submit(&client, 1);
     vus_client_submit(&client, 2);
-    while (qatomic_read(&self->device->held) < 2) {
+    while (qatomic_read(&device->held) < 2) {
         g_usleep(100);
     }
     vus_client_close(&client);
@@ -482,7 +435,7 @@ static void test_in_flight_at_disconnect(void)
 
     device_start(&device, ctx);
     qatomic_set(&device.hold, true);
-    run_client(&device, client_leaves_requests);
+    vus_client_thread_run(&device, client_leaves_requests);
     while (qatomic_read(&device.server.life) != VU_SERVER_CLOSING) {
         main_loop_wait(true);
     }
@@ -491,16 +444,16 @@ static void test_in_flight_at_disconnect(void)
     while (qatomic_read(&device.server.life) != VU_SERVER_LISTENING) {
         main_loop_wait(false);
     }
-    run_client(&device, client_asks);
+    vus_client_thread_run(&device, client_asks);
     vhost_user_server_stop(&device.server);
 }
 
-static void client_sees_the_end(ClientThread *self)
+static void client_sees_the_end(VusClientThread *self)
 {
     VusClient client;
     uint64_t value;
 
-    client_connect(self, &client);
+    vus_client_thread_connect(self, &client);
     vus_client_start(&client);
     vus_client_submit(&client, 1);
     g_assert_false(vus_client_receive(&client, &value));
@@ -513,9 +466,9 @@ static void test_broken_device(void)
 
     device_start(&device, iothread_get_aio_context(threads[0]));
     qatomic_set(&device.break_it, true);
-    run_client(&device, client_sees_the_end);
+    vus_client_thread_run(&device, client_sees_the_end);
     qatomic_set(&device.break_it, false);
-    run_client(&device, client_asks);
+    vus_client_thread_run(&device, client_asks);
     vhost_user_server_stop(&device.server);
 }
 
@@ -523,22 +476,22 @@ static void test_broken_device(void)
 static void test_stop_with_requests(void)
 {
     AioContext *ctx = iothread_get_aio_context(threads[0]);
-    ClientThread client;
+    VusClientThread client;
     Device device;
 
     device_start(&device, ctx);
     qatomic_set(&device.hold, true);
-    client_start(&client, &device, client_sees_the_end);
+    vus_client_thread_start(&client, &device, client_sees_the_end);
     while (!qatomic_read(&device.held)) {
         main_loop_wait(true);
     }
     aio_bh_schedule_oneshot(ctx, device_release_bh, &device);
     vhost_user_server_stop(&device.server);
     g_assert_cmpint(device.server.life, ==, VU_SERVER_STOPPED);
-    client_join(&client);
+    vus_client_thread_join(&client);
 }
 
-static void client_talks_until_cut(ClientThread *self)
+static void client_talks_until_cut(VusClientThread *self)
 {
     VusClient client;
     uint64_t value;
@@ -554,17 +507,17 @@ static void client_talks_until_cut(ClientThread *self)
 
 static void test_stop_while_drained(void)
 {
-    ClientThread client;
+    VusClientThread client;
     Device device;
 
     device_start(&device, iothread_get_aio_context(threads[0]));
-    client_start(&client, &device, client_talks_until_cut);
+    vus_client_thread_start(&client, &device, client_talks_until_cut);
     while (qatomic_read(&device.server.life) != VU_SERVER_SERVING) {
         main_loop_wait(false);
     }
     device_drain(&device);
     vhost_user_server_stop(&device.server);
-    client_join(&client);
+    vus_client_thread_join(&client);
 }
 
 static void test_stop_at_any_moment(void)
@@ -572,16 +525,16 @@ static void test_stop_at_any_moment(void)
     AioContext *ctx = iothread_get_aio_context(threads[0]);
 
     for (int i = 0; i < 200; i++) {
-        ClientThread client;
+        VusClientThread client;
         Device device;
 
         device_start(&device, ctx);
-        client_start(&client, &device, client_talks_until_cut);
+        vus_client_thread_start(&client, &device, client_talks_until_cut);
         for (int j = 0; j < i % 7; j++) {
             main_loop_wait(true);
         }
         vhost_user_server_stop(&device.server);
-        client_join(&client);
+        vus_client_thread_join(&client);
     }
 }
 

@@ -177,7 +177,7 @@ static uint8_t *slot_buffer(VusClient *client, unsigned queue, unsigned slot)
     return client->guest.mem + BUFFERS + (queue * SLOTS + slot) * 16;
 }
 
-void vus_client_submit_on(VusClient *client, unsigned queue, uint64_t value)
+void vus_client_offer_on(VusClient *client, unsigned queue, uint64_t value)
 {
     VuGuestRing *ring = &client->rings[queue];
     unsigned slot = ring->avail_idx % SLOTS;
@@ -188,7 +188,12 @@ void vus_client_submit_on(VusClient *client, unsigned queue, uint64_t value)
     vu_ring_desc(ring, slot * 2, gpa, 8, VRING_DESC_F_NEXT, slot * 2 + 1);
     vu_ring_desc(ring, slot * 2 + 1, gpa + 8, 8, VRING_DESC_F_WRITE, 0);
     vu_ring_offer(ring, slot * 2);
-    vu_ring_kick(ring);
+}
+
+void vus_client_submit_on(VusClient *client, unsigned queue, uint64_t value)
+{
+    vus_client_offer_on(client, queue, value);
+    vu_ring_kick(&client->rings[queue]);
 }
 
 void vus_client_submit(VusClient *client, uint64_t value)

@@ -41,7 +41,8 @@ void vus_client_start_queues(VusClient *client, unsigned queues);
 void vus_client_restart_queue(VusClient *client, unsigned queue);
 void vus_client_enable(VusClient *client, unsigned queue, bool on);
 
-/* Put @value on a ring and kick. */
+/* Put @value on a ring; and kick. */
+void vus_client_offer_on(VusClient *client, unsigned queue, uint64_t value);
 void vus_client_submit_on(VusClient *client, unsigned queue, uint64_t value);
 /* Wait for the oldest answer; false when none comes within @timeout_ms. */
 bool vus_client_complete_on(VusClient *client, unsigned queue, int timeout_ms, uint64_t *ret_value);
