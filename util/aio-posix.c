@@ -292,6 +292,26 @@ bool aio_poll(AioContext *ctx, bool blocking)
     return dispatch_all(ctx) || progress;
 }
 
+bool aio_poll_sleepless(AioContext *ctx, int64_t max_timeout)
+{
+    bool progress = defer_call_flush();
+    int64_t timeout = qemu_soonest_timeout(aio_compute_timeout(ctx), max_timeout);
+    bool found;
+
+    if (progress || qatomic_read(&ctx->notified)) {
+        timeout = 0;
+    }
+    found = aio_poll_busy(ctx, timeout);
+    if (timeout && !found) {
+        return false;
+    }
+    if (!found || !wait_needless(ctx)) {
+        wait_in_kernel(ctx, 0);
+    }
+    dispatch_all(ctx);
+    return true;
+}
+
 /* Life */
 
 static const FDMonOps *const fdmon_by_preference[] = {

@@ -121,6 +121,13 @@ int fdmon_io_uring_restrict(unsigned contexts);
 /** aio_free_deleted: free removed handlers that nothing refers to.  Home, outside iterations. */
 void aio_free_deleted(AioContext *ctx);
 
+/**
+ * aio_poll_sleepless: dispatch what there is; if nothing, poll busily for it as long as is
+ * worthwhile, for at most @max_timeout ns (-1: no limit).  False: nothing has come, and the caller
+ * should sleep.  Home thread; for a loop that sleeps in its own way.
+ */
+bool aio_poll_sleepless(AioContext *ctx, int64_t max_timeout);
+
 /* aio-bh.c, home thread */
 
 /** aio_bh_timeout: how long bottom halves allow to sleep, in ns; -1: without end. */
@@ -141,6 +148,9 @@ bool aio_co_pending(AioContext *ctx);
 void aio_notify_work(AioContext *ctx);
 
 /* async.c, home thread */
+
+/** aio_has_event: after the GSource has been polled: is there something to dispatch? */
+bool aio_has_event(AioContext *ctx);
 
 /**
  * aio_sleep_begin: notifications write to the event notifier from now on.  False if one has come

@@ -120,13 +120,18 @@ static gboolean aio_source_prepare(GSource *source, gint *timeout)
     return ns == 0;
 }
 
+bool aio_has_event(AioContext *ctx)
+{
+    return qatomic_read(&ctx->notified) || ctx->fdmon_ops->gsource_check(ctx) ||
+           aio_compute_timeout(ctx) == 0;
+}
+
 static gboolean aio_source_check(GSource *source)
 {
     AioContext *ctx = container_of(source, AioContext, source);
 
     qatomic_fetch_and(&ctx->notify_me, ~NOTIFY_ME_GSOURCE);
-    return qatomic_read(&ctx->notified) || ctx->fdmon_ops->gsource_check(ctx) ||
-           aio_compute_timeout(ctx) == 0;
+    return aio_has_event(ctx);
 }
 
 static gboolean aio_source_dispatch(GSource *source, GSourceFunc callback, gpointer user_data)

@@ -5,20 +5,30 @@
  * Theory of operation
  *
  * main_loop_wait() does what g_main_context_iteration() does, but sleeps with the precision of
- * the timers, in nanoseconds, where GLib's own iteration rounds up to milliseconds.  And while a
- * source (the AioContext under load, say) has work at once, it does not ask the kernel about the
- * descriptors in every iteration, but in every eighth.
+ * the timers, in nanoseconds, where GLib's own iteration rounds up to milliseconds.
+ *
+ * An AioContext under load need not take the way through GLib each time: what it has to do, and
+ * what comes while it polls busily, is done at once, for half a millisecond; then all sources have
+ * a turn.  Polling adapts as in an IOThread (aio-poll.c): only a loop whose events have lately
+ * come sooner than a sleep and a wake-up take does poll.
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
+#include "qapi/error.h"
+#include "util/aio-posix.h"
 
 static AioContext *qemu_aio_context;
 static AioContext *iohandler_ctx;
 static GArray *gpollfds; /* GPollFD; main thread */
-static unsigned unasked; /* iterations since the kernel was asked about them; main thread */
 
-#define UNASKED_MAX 7
+/* Main thread. */
+static int64_t alone_since; /* get_clock(): the AioContext runs, all others wait; 0: they do not */
+static int64_t idle_since;  /* get_clock(): the AioContext waits for an event; 0: it does not */
+
+#define ALONE_MAX_NS 500000
+/* As in an IOThread. */
+#define POLL_MAX_NS 32768
 
 AioContext *qemu_get_aio_context(void)
 {
@@ -79,6 +89,7 @@ int qemu_init_main_loop(Error **errp)
         aio_context_unref(ctx);
         return -EMFILE;
     }
+    aio_context_set_poll_params(ctx, POLL_MAX_NS, 0, 0, &error_abort);
     qatomic_store_release(&qemu_aio_context, ctx);
     qemu_set_current_aio_context(ctx);
     gpollfds = g_array_new(FALSE, FALSE, sizeof(GPollFD));
@@ -129,24 +140,41 @@ static int64_t timers_deadline(void)
 }
 
 /* Sleeps, unless @timeout is 0, and finds out what is ready. */
-static void poll_sources(int64_t timeout, bool ask)
+static void poll_sources(int64_t timeout)
 {
     GPollFD *fds = (GPollFD *)gpollfds->data;
 
-    if (timeout == 0 && !ask && unasked < UNASKED_MAX) {
-        unasked++;
-    } else {
-        unasked = 0;
-        if (qemu_poll_ns(fds, gpollfds->len, timeout) >= 0) {
-            return;
-        }
+    if (qemu_poll_ns(fds, gpollfds->len, timeout) >= 0) {
+        return;
     }
     for (guint i = 0; i < gpollfds->len; i++) {
         fds[i].revents = 0;
     }
 }
 
-void main_loop_wait(int nonblocking)
+/* If the AioContext has been waiting, it has not been in vain: let polling adapt. */
+static void event_has_come(int64_t now)
+{
+    if (idle_since) {
+        aio_poll_adjust(qemu_aio_context, now - idle_since);
+        idle_since = 0;
+    }
+}
+
+/* What can be done without GLib.  False: there was nothing, not even while polling. */
+static bool run_context_alone(int64_t now)
+{
+    if (!idle_since && qatomic_read(&qemu_aio_context->poll_max_ns)) {
+        idle_since = now;
+    }
+    if (!aio_poll_sleepless(qemu_aio_context, timers_deadline())) {
+        return false;
+    }
+    event_has_come(get_clock());
+    return true;
+}
+
+static void run_all_sources(bool nonblocking)
 {
     GMainContext *context = g_main_context_default();
     gint max_priority;
@@ -155,12 +183,30 @@ void main_loop_wait(int nonblocking)
     g_main_context_acquire(context);
     g_main_context_prepare(context, &max_priority);
     timeout = query_sources(context, max_priority);
-    timeout = nonblocking ? 0 : qemu_soonest_timeout(timeout, timers_deadline());
-    poll_sources(timeout, nonblocking);
+    poll_sources(nonblocking ? 0 : qemu_soonest_timeout(timeout, timers_deadline()));
+    if (aio_has_event(qemu_aio_context)) {
+        event_has_come(get_clock());
+    }
     if (g_main_context_check(context, max_priority, (GPollFD *)gpollfds->data, gpollfds->len)) {
         g_main_context_dispatch(context);
     }
     g_main_context_release(context);
+}
+
+void main_loop_wait(int nonblocking)
+{
+    int64_t now = get_clock();
+    bool others_wait = alone_since && now - alone_since > ALONE_MAX_NS;
+
+    if (nonblocking || others_wait) {
+        alone_since = 0;
+        run_all_sources(true);
+    } else if (run_context_alone(now)) {
+        alone_since = alone_since ?: now;
+    } else {
+        alone_since = 0;
+        run_all_sources(false);
+    }
     qemu_clock_run_all_timers();
 }
 

@@ -113,10 +113,9 @@ static void test_fd_handler_runs_beside_endless_work(void)
     qemu_set_fd_handler(fds[0], read_byte, NULL, fds);
     qemu_bh_schedule(bh);
     g_assert_cmpint(write(fds[1], "x", 1), ==, 1);
-    for (int i = 0; i < 20; i++) {
+    while (fds[2] == 0) {
         main_loop_wait(false);
     }
-    g_assert_cmpint(fds[2], ==, 1);
     qemu_bh_delete(bh);
     qemu_set_fd_handler(fds[0], NULL, NULL, NULL);
     settle();
@@ -203,6 +202,72 @@ static void test_idle_loop_does_not_wake_up(void)
     timer_free(timer);
 }
 
+/* Sleeps until a timer has fired. */
+static void one_event(int64_t after_ns)
+{
+    AioContext *ctx = qemu_get_aio_context();
+    int fired = 0;
+    QEMUTimer *timer = aio_timer_new(ctx, QEMU_CLOCK_REALTIME, SCALE_NS, count, &fired);
+
+    timer_mod(timer, get_clock() + after_ns);
+    while (!fired) {
+        main_loop_wait(false);
+    }
+    timer_free(timer);
+}
+
+static void test_rare_events_end_polling(void)
+{
+    AioContext *ctx = qemu_get_aio_context();
+
+    ctx->poll_ns = ctx->poll_max_ns;
+    ctx->poll_avg_ns = 0;
+    g_assert_cmpint(ctx->poll_ns, >, 0);
+    for (int i = 0; i < 20; i++) {
+        one_event(SCALE_MS);
+    }
+    g_assert_cmpint(ctx->poll_ns, ==, 0);
+}
+
+static void test_frequent_events_start_polling(void)
+{
+    AioContext *ctx = qemu_get_aio_context();
+    int64_t max_ns = ctx->poll_max_ns;
+
+    /* A millisecond is soon for one that may poll for a minute. */
+    aio_context_set_poll_params(ctx, 60 * NANOSECONDS_PER_SECOND, 0, 0, &error_abort);
+    ctx->poll_ns = ctx->poll_avg_ns = 0;
+    for (int i = 0; i < 20 && ctx->poll_ns == 0; i++) {
+        one_event(SCALE_MS);
+    }
+    g_assert_cmpint(ctx->poll_ns, >, 0);
+    aio_context_set_poll_params(ctx, max_ns, 0, 0, &error_abort);
+}
+
+static bool ready_by_poll(void *opaque)
+{
+    return *(int *)opaque == 0;
+}
+
+static void test_polled_handler_runs_without_its_descriptor(void)
+{
+    AioContext *ctx = qemu_get_aio_context();
+    int fds[2], calls = 0;
+
+    g_assert_cmpint(qemu_pipe(fds), ==, 0);
+    aio_set_fd_handler(ctx, fds[0], count, NULL, ready_by_poll, count, &calls);
+    ctx->poll_ns = ctx->poll_max_ns;
+    ctx->poll_avg_ns = 0;
+    while (calls == 0) {
+        main_loop_wait(false);
+    }
+    g_assert_cmpint(calls, ==, 1);
+    aio_set_fd_handler(ctx, fds[0], NULL, NULL, NULL, NULL, NULL);
+    settle();
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static void test_can_be_set_up_again(void)
 {
     qemu_cleanup_main_loop();
@@ -228,6 +293,10 @@ int main(int argc, char **argv)
     harness_add("/main-loop/glib_sources_run", test_glib_sources_run);
     harness_add("/main-loop/notify_event_ends_the_sleep", test_notify_event_ends_the_sleep);
     harness_add("/main-loop/idle_loop_does_not_wake_up", test_idle_loop_does_not_wake_up);
+    harness_add("/main-loop/rare_events_end_polling", test_rare_events_end_polling);
+    harness_add("/main-loop/frequent_events_start_polling", test_frequent_events_start_polling);
+    harness_add("/main-loop/polled_handler_runs_without_its_descriptor",
+                test_polled_handler_runs_without_its_descriptor);
     harness_add("/main-loop/can_be_set_up_again", test_can_be_set_up_again);
     return harness_run();
 }
