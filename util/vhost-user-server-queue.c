@@ -63,9 +63,24 @@ static void vu_kick_done(VuFdWatch *watch)
     }
 }
 
-static void vu_kick_ready(void *opaque)
+static VuFdWatch *vu_watch_of(EventNotifier *kick)
 {
-    VuFdWatch *watch = opaque;
+    return container_of(kick, VuFdWatch, kick);
+}
+
+static int vu_watch_index(const VuFdWatch *watch)
+{
+    return watch - watch->server->watches;
+}
+
+static VuVirtq *vu_watch_vq(const VuFdWatch *watch)
+{
+    return vu_get_queue(&watch->server->vu_dev, vu_watch_index(watch));
+}
+
+static void vu_kick_ready(EventNotifier *kick)
+{
+    VuFdWatch *watch = vu_watch_of(kick);
 
     watch->cb(&watch->server->vu_dev, VU_WATCH_IN, watch->pvt);
     vu_kick_done(watch);
@@ -82,6 +97,44 @@ void vhost_user_server_kick_queue(VuServer *server, int queue)
     }
 }
 
+/* While the loop polls busily it looks at the ring itself, and the guest need not kick. */
+static bool vu_kick_poll(void *opaque)
+{
+    VuFdWatch *watch = vu_watch_of(opaque);
+
+    return vu_queue_poll(&watch->server->vu_dev, vu_watch_vq(watch));
+}
+
+static void vu_kick_polled(EventNotifier *kick)
+{
+    VuFdWatch *watch = vu_watch_of(kick);
+
+    vu_queue_kick(&watch->server->vu_dev, vu_watch_index(watch));
+    vu_kick_done(watch);
+}
+
+static void vu_kick_poll_begin(EventNotifier *kick)
+{
+    VuFdWatch *watch = vu_watch_of(kick);
+
+    vu_queue_set_notification(&watch->server->vu_dev, vu_watch_vq(watch), false);
+}
+
+/* The loop asks vu_kick_poll() once more before it sleeps. */
+static void vu_kick_poll_end(EventNotifier *kick)
+{
+    VuFdWatch *watch = vu_watch_of(kick);
+
+    vu_queue_set_notification(&watch->server->vu_dev, vu_watch_vq(watch), true);
+}
+
+static void vu_watch_install(VuFdWatch *watch, AioContext *ctx, int fd)
+{
+    event_notifier_init_fd(&watch->kick, fd);
+    aio_set_event_notifier(ctx, &watch->kick, vu_kick_ready, vu_kick_poll, vu_kick_polled);
+    aio_set_event_notifier_poll(ctx, &watch->kick, vu_kick_poll_begin, vu_kick_poll_end);
+}
+
 static void vu_watch_sync(VuFdWatch *watch)
 {
     AioContext *ctx = vu_watch_ctx(watch);
@@ -92,10 +145,10 @@ static void vu_watch_sync(VuFdWatch *watch)
     }
     trace_vu_server_watch(watch->server, (int)(watch - watch->server->watches), ctx, fd);
     if (watch->installed >= 0) {
-        aio_set_fd_handler(ctx, watch->installed, NULL, NULL, NULL, NULL, NULL);
+        aio_set_event_notifier(ctx, &watch->kick, NULL, NULL, NULL);
     }
     if (fd >= 0) {
-        aio_set_fd_handler(ctx, fd, vu_kick_ready, NULL, NULL, NULL, watch);
+        vu_watch_install(watch, ctx, fd);
     }
     watch->installed = fd;
 }

@@ -44,9 +44,10 @@ typedef struct VuFdWatch {
     bool used;               /* home context: has been asked for by this client */
 
     /* queue's context */
-    int fd;        /* owned by libvhost-user, -1: none; readable anywhere, atomic */
-    int installed; /* the descriptor that has a handler now, or -1 */
-    bool later;    /* a bottom half that looks at the queue is on its way */
+    int fd;             /* owned by libvhost-user, -1: none; readable anywhere, atomic */
+    int installed;      /* the descriptor that has a handler now, or -1 */
+    EventNotifier kick; /* stands for installed */
+    bool later;         /* a bottom half that looks at the queue is on its way */
     void *pvt;
     vu_watch_cb cb;
 } VuFdWatch;

@@ -583,6 +583,13 @@ unsigned int vu_queue_inuse(const VuVirtq *vq);
 bool vu_queue_empty(VuDev *dev, VuVirtq *vq);
 
 /**
+ * vu_queue_poll: would the queue's handler find something to pop now? For a loop that polls busily
+ * instead of waiting for kicks: false also while the ring has something that must wait for other
+ * requests of the queue to end; the handler runs by itself then. Queue.
+ */
+bool vu_queue_poll(VuDev *dev, VuVirtq *vq);
+
+/**
  * vu_queue_caught_up: all that the last look at the ring found has been popped; the guest may have
  * added to it since. A good moment to announce what is complete. Queue context.
  */

@@ -75,6 +75,11 @@ bool vu_queue_empty(VuDev *dev, VuVirtq *vq)
     return !virtq_running(dev, vq) || peek_or_arm(vq, virtq_place(vq), &head) == 0;
 }
 
+bool vu_queue_poll(VuDev *dev, VuVirtq *vq)
+{
+    return !vq->held_up && !vu_queue_empty(dev, vq);
+}
+
 bool vu_queue_caught_up(VuDev *dev, VuVirtq *vq)
 {
     return !virtq_running(dev, vq) || vq->ops->caught_up(vq);
