@@ -6,8 +6,9 @@
  * this file answers for the device: features, config space, queues. A kick
  * pops every waiting request of a queue; each runs in a coroutine of its own
  * through the virtio-blk handler and is pushed at its end. The guest is told
- * once of all that completed during one kick's work, or in one iteration of the
- * event loop.
+ * of the first that completes during one kick's work, so that it wakes up while
+ * we go on, and once of all others; or once of all that completed in one
+ * iteration of the event loop.
  * All of that runs in the queue's context: the home, or one of several threads
  * that the user named; what the client says is handled at home. A drain of the
  * node detaches the server, so that requests wait in the rings.
@@ -153,6 +154,8 @@ static void vu_blk_process_vq(VuDev *vu_dev, int idx)
 {
     VuBlkQueue *queue = &vu_blk_from_dev(vu_dev)->queues[idx];
     VuVirtq *vq = vu_get_queue(vu_dev, idx);
+    /* The first completion wakes the guest, which takes as long as the next ones take us. */
+    unsigned announce_at = 1;
     size_t taken = 0;
     VuBlkReq *req;
 
@@ -164,8 +167,9 @@ static void vu_blk_process_vq(VuDev *vu_dev, int idx)
         vu_blk_queue_get(queue);
         qemu_coroutine_enter(qemu_coroutine_create(vu_blk_co_request, req));
         /* The guest may make the next one available while we are still here: no kick then. */
-        if (queue->completed >= VU_BLK_ANNOUNCE_MAX || vu_queue_caught_up(vu_dev, vq)) {
+        if (queue->completed >= announce_at || vu_queue_caught_up(vu_dev, vq)) {
             vu_blk_announce(queue);
+            announce_at = VU_BLK_ANNOUNCE_MAX;
         }
     }
     queue->popping = false;
