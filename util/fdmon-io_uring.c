@@ -35,6 +35,10 @@
 #define RING_ENTRIES     256
 #define RING_COMPLETIONS 4096
 
+/* Default of aio-max-batch; and while the storage and whoever waits for it have nothing to do. */
+#define BATCH_MAX  16
+#define BATCH_IDLE 4
+
 enum {
     TAG_REQUEST = 0,
     TAG_HANDLER = 1,
@@ -56,6 +60,7 @@ typedef struct FDMonUring {
     /* Home thread. */
     QSIMPLEQ_HEAD(, AioHandler) rearm; /* have completed; to be asked for anew */
     unsigned nr_requests;              /* aio_add_sqe()'s in flight */
+    unsigned nr_unsubmitted;           /* of them: not yet brought to the kernel */
     uint64_t enters;
     GPollFD pfd;    /* the ring */
     bool in_source; /* pfd is the GSource's */
@@ -342,6 +347,7 @@ static int enter(AioContext *ctx, FDMonUring *s, int64_t timeout)
     };
 
     s->enters++;
+    s->nr_unsubmitted = 0;
     if (timeout == 0) {
         return io_uring_submit_and_get_events(&s->ring);
     }
@@ -428,21 +434,37 @@ static void fdmon_uring_gsource_dispatch(AioContext *ctx)
     }
 }
 
+/*
+ * So many are submitted together.  A request may be done at once, in the system call that submits
+ * it (data in the page cache): then a large batch keeps the client waiting, who could take
+ * the first results and ask for more while we go on.
+ */
+static unsigned batch_limit(AioContext *ctx, FDMonUring *s)
+{
+    int64_t max_batch = qatomic_read(&ctx->aio_max_batch);
+
+    if (max_batch) {
+        return MIN(max_batch, RING_ENTRIES);
+    }
+    return s->nr_requests > s->nr_unsubmitted || !QSIMPLEQ_EMPTY(&ctx->ready_cqes) ? BATCH_MAX
+                                                                                   : BATCH_IDLE;
+}
+
 static void fdmon_uring_add_sqe(AioContext *ctx,
                                 void (*prep_sqe)(struct io_uring_sqe *sqe, void *opaque),
                                 void *opaque, CqeHandler *cqe_handler)
 {
     FDMonUring *s = ctx->fdmon_state;
-    int64_t max_batch = qatomic_read(&ctx->aio_max_batch);
     struct io_uring_sqe *sqe;
 
-    if (s->disabled || (max_batch && io_uring_sq_ready(&s->ring) >= max_batch)) {
+    if (s->disabled || s->nr_unsubmitted >= batch_limit(ctx, s)) {
         fdmon_uring_wait(ctx, 0);
     }
     sqe = get_sqe(ctx, s);
     prep_sqe(sqe, opaque);
     sqe->user_data = (uintptr_t)cqe_handler | TAG_REQUEST;
     s->nr_requests++;
+    s->nr_unsubmitted++;
 }
 
 uint64_t fdmon_io_uring_enters(AioContext *ctx)

@@ -148,14 +148,20 @@ static void test_completions_overflow_the_ring(void)
     close(fds[0]);
 }
 
+static void settle(void)
+{
+    while (aio_poll(ctx, false)) {
+    }
+}
+
 static void test_batch_is_one_system_call(void)
 {
     Request reqs[64] = { 0 };
     int fd = open_pattern();
     uint64_t before, iterations;
 
-    while (aio_poll(ctx, false)) {
-    }
+    settle();
+    aio_context_set_aio_params(ctx, 64);
     for (int round = 0; round < 3; round++) {
         before = fdmon_io_uring_enters(ctx);
         iterations = ctx->iterations;
@@ -167,6 +173,29 @@ static void test_batch_is_one_system_call(void)
         g_assert_cmpint(fdmon_io_uring_enters(ctx) - before, <=, ctx->iterations - iterations);
         g_assert_cmpint(fdmon_io_uring_enters(ctx) - before, <, 64);
     }
+    close(fd);
+}
+
+/* Four, so that something is going on, and then sixteen by sixteen. */
+static void test_idle_storage_gets_its_first_requests_early(void)
+{
+    Request reqs[64] = { 0 };
+    int fd = open_pattern();
+    uint64_t before;
+
+    settle();
+    before = fdmon_io_uring_enters(ctx);
+    for (int i = 0; i < 4; i++) {
+        request_start(&reqs[i], fd, i);
+    }
+    g_assert_cmpint(fdmon_io_uring_enters(ctx) - before, ==, 0);
+    request_start(&reqs[4], fd, 4);
+    g_assert_cmpint(fdmon_io_uring_enters(ctx) - before, ==, 1);
+    for (int i = 5; i < 64; i++) {
+        request_start(&reqs[i], fd, i);
+    }
+    g_assert_cmpint(fdmon_io_uring_enters(ctx) - before, ==, 4);
+    finish();
     close(fd);
 }
 
@@ -270,6 +299,8 @@ static const struct {
     { "/io-uring/more_requests_than_the_ring_holds", test_more_requests_than_the_ring_holds },
     { "/io-uring/completions_overflow_the_ring", test_completions_overflow_the_ring },
     { "/io-uring/batch_is_one_system_call", test_batch_is_one_system_call },
+    { "/io-uring/idle_storage_gets_its_first_requests_early",
+      test_idle_storage_gets_its_first_requests_early },
     { "/io-uring/small_batches_are_submitted_early", test_small_batches_are_submitted_early },
     { "/io-uring/callback_submits_again", test_callback_submits_again },
     { "/io-uring/callback_waits_for_another", test_callback_waits_for_another },
