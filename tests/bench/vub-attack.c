@@ -4,9 +4,9 @@
  *
  * usage: vub-attack SOCKET MODE SECONDS [STEPS]
  *
- * Ends after SECONDS, or after STEPS if that is sooner, and prints one line of JSON: the mode, its
- * steps, connections and seconds. A daemon that hangs up is connected to again. Without arguments
- * the modes are listed.
+ * Says "attacking" after the first step. Ends after SECONDS, or after STEPS if that is sooner, and
+ * prints one line of JSON: the mode, its steps, connections and seconds. A daemon that hangs up is
+ * connected to again. Without arguments the modes are listed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,6 +169,10 @@ int main(int argc, char **argv)
     begin = vub_now();
     while (a.steps < limit && vub_now() < begin + seconds) {
         advance(&a, mode, &connections);
+        if (a.steps == 1) {
+            printf("attacking\n");
+            fflush(stdout);
+        }
     }
     printf("{\"mode\": \"%s\", \"steps\": %llu, \"connections\": %llu, \"seconds\": %.3f}\n",
            mode->name, (unsigned long long)a.steps, (unsigned long long)connections,

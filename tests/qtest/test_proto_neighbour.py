@@ -6,6 +6,7 @@ import threading
 import time
 import unittest
 
+from support.attack import Attack, load, modes
 from support.image import MIB
 from support.proto_case import LATENCY, ProtoCase
 from support.qmp import QmpError
@@ -89,6 +90,44 @@ class Neighbours(ProtoCase):
         self.assertLess(len(said), 200)
         until(lambda: self.provoke('noisy') or 'were not shown' in self.daemon.stderr(),
               'what was left out is counted')
+
+
+class Attacks(ProtoCase):
+    """Each mode of vub-attack on one export, a load on another one that shares its thread."""
+
+    daemon_options = ('--object', 'iothread,id=io0')
+    requests = 5000
+
+    @classmethod
+    def start(cls):
+        super().start()
+        for place, options in (('thread', {'iothread': 'io0'}), ('main', {})):
+            cls.add(f'{place}-near', driver='file', filename=cls.image.path,
+                    num_queues=64, export=options)
+            cls.add(f'{place}-calm', driver='null-co', size=16 * MIB, read_zeroes=False,
+                    export=options)
+        cls.baseline = cls.settled_descriptors()
+
+    def attack(self, mode, place):
+        """No request of the load fails, and it comes to its end, while the attack goes on."""
+        with Attack(self.socket(f'{place}-near'), mode) as attack:
+            report = load(self.socket(f'{place}-calm'), self.requests)
+            self.assertGreaterEqual(report['requests'], self.requests)
+            self.assertTrue(attack.goes_on(), 'the attack has ended')
+        self.assertTrue(self.daemon.running(), self.daemon.stderr())
+
+
+def with_attacks(case):
+    """Gives a test case a method for each mode and place."""
+    for place in ('thread', 'main'):
+        for mode in modes():
+            def test(self, mode=mode, place=place):
+                self.attack(mode, place)
+            setattr(case, f'test_{mode}_beside_a_load_in_the_{place}', test)
+    return case
+
+
+with_attacks(Attacks)
 
 
 class InFlight(ProtoCase):

@@ -80,6 +80,14 @@ class Daemon:
         """Resident anonymous memory, in KiB: what it has allocated and touched."""
         return self._status_field('RssAnon')
 
+    def footprint(self):
+        """What it holds: memory of its own in KiB, descriptors, mappings."""
+        with open(f'/proc/{self.pid}/smaps_rollup', encoding='ascii') as file:
+            memory = sum(int(line.split()[1]) for line in file if line.startswith('Anonymous:'))
+        with open(f'/proc/{self.pid}/maps', encoding='ascii') as file:
+            mappings = sum(1 for _ in file)
+        return memory, self.descriptors(), mappings
+
     def cpu_seconds(self):
         """CPU time used so far."""
         with open(f'/proc/{self.pid}/stat', encoding='ascii') as file:

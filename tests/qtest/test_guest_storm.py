@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Hostile connections by the thousand, on the daemon as it is shipped: nothing of them stays.
+
+STORM=100000 in the environment says how many (default: 20000, or what comes in 20 seconds).
+"""
+
+import os
+import unittest
+
+from support.attack import Attack
+from support.daemon import Daemon
+from support.image import MIB, Image
+from support.virtio_blk import BlkDriver
+from support.waiting import until
+
+CONNECTIONS = int(os.environ.get('STORM', '20000'))
+SECONDS = 20 if CONNECTIONS <= 20000 else 3600
+WARM_UP = 1200          # each kind of connection a hundred times
+LEAST = 1000            # fewer on a busy machine would show nothing
+GROWTH = 256            # KiB; a leak of 16 bytes a connection is more
+
+
+class Storm(unittest.TestCase):
+    """One daemon, one export."""
+
+    def setUp(self):
+        self.daemon = Daemon('--object', 'iothread,id=io0')
+        self.addCleanup(self.daemon.close)
+        image = Image(self.daemon.path('disk.img'), 16 * MIB)
+        self.socket = self.daemon.path('disk.sock')
+        self.daemon.qmp.command('blockdev-add', driver='file', node_name='disk',
+                                filename=image.path)
+        self.daemon.qmp.command('block-export-add', type='vhost-user-blk', id='disk',
+                                node_name='disk', iothread='io0', writable=True,
+                                addr={'type': 'unix', 'path': self.socket})
+
+    def attack(self, steps):
+        """So many connections of all kinds; returns how many there were."""
+        with Attack(self.socket, 'mix', steps, SECONDS) as attack:
+            return attack.report()['connections']
+
+    def settled(self):
+        """What the daemon holds once it has let go of the last client."""
+        seen = []
+
+        def same():
+            driver = BlkDriver(self.socket)
+            driver.read(0, 512)
+            driver.close()
+            seen.append(self.daemon.footprint())
+            return len(seen) > 5 and len(set(seen[-5:])) == 1
+
+        until(same, 'the daemon lets go of its last client')
+        return seen[-1]
+
+    def test_hostile_connections_leave_nothing_behind(self):
+        self.attack(WARM_UP)
+        memory, descriptors, mappings = self.settled()
+        count = self.attack(CONNECTIONS)
+        self.assertGreaterEqual(count, LEAST)
+        self.assertTrue(self.daemon.running(), self.daemon.stderr())
+        memory_now, descriptors_now, mappings_now = self.settled()
+        print(f'# {count} connections: memory {memory} -> {memory_now} KiB, descriptors '
+              f'{descriptors} -> {descriptors_now}, mappings {mappings} -> {mappings_now}')
+        self.assertLessEqual(memory_now, memory + GROWTH)
+        self.assertEqual(descriptors_now, descriptors)
+        self.assertLessEqual(mappings_now, mappings + 4)
+
+
+if __name__ == '__main__':
+    unittest.main()
