@@ -345,6 +345,9 @@ struct VuVirtq {
     int kick_fd;
     int call_fd;
     int err_fd;
+    bool kick_is_timer;        /* the front-end does not kick */
+    unsigned int poll_vain;    /* looks in a row that found nothing */
+    uint32_t poll_interval_ns; /* 0: as the timer was made */
     bool call_is_eventfd;
     bool err_is_eventfd;
     unsigned int enable;

@@ -443,8 +443,13 @@ void vu_kick_update_watch(VuDev *dev, VuVirtq *vq);
 /* Look at the ring once the current message has been answered. */
 void vu_kick_want_look(VuDev *dev, VuVirtq *vq);
 void vu_vrings_look(VuDev *dev);
+
+/* ---- Polling: vu-poll.c ---- */
+
 /* A descriptor that kicks by itself, for a front-end that does not; -1 with errno. */
-int vu_kick_timer_new(void);
+int vu_poll_timer_new(void);
+/* The timer has kicked, and there was something in the ring or not. Queue context. */
+void vu_poll_looked(VuVirtq *vq, bool found);
 
 /* ---- The back-end channel: vu-backend.c ---- */
 

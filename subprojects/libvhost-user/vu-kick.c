@@ -4,17 +4,14 @@
  *
  * The kick descriptor is watched while the ring is started and has a handler. A ring that was
  * started or enabled, or whose memory changed, is looked at once without a kick, after the message
- * that did it has been answered. A front-end that does not kick gets a timer.
+ * that did it has been answered. A front-end that does not kick gets a timer (vu-poll.c).
  */
 #include <errno.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "vu-internal.h"
 
-/* How often the ring of a front-end that does not kick is looked at. */
-#define POLL_INTERVAL_NS (250 * 1000)
 /* So many kicks of an idle queue in such a time come from a descriptor that never falls silent. */
 #define EMPTY_KICKS_MAX     8192
 #define EMPTY_KICKS_TIME_NS 1000000000ull
@@ -114,7 +111,9 @@ static void queue_kicked(VuDev *dev, int condition, void *data)
     }
     vu_count(&vq->stats.kicks);
     queue_run_handler(dev, vq);
-    if (never_silent(vq, chains)) {
+    if (vq->kick_is_timer) {
+        vu_poll_looked(vq, vq->stats.pops + vq->stats.malformed != chains || vq->inuse > 0);
+    } else if (never_silent(vq, chains)) {
         give_up_kicks(dev, vq, "is readable all the time: no longer looked at");
     }
 }
@@ -161,17 +160,4 @@ void vu_vrings_look(VuDev *dev)
             vu_vring_run(dev, vq, queue_look, NULL);
         }
     }
-}
-
-/* A front-end that does not kick: a timer kicks in its stead. */
-int vu_kick_timer_new(void)
-{
-    const struct itimerspec each = { .it_interval.tv_nsec = POLL_INTERVAL_NS,
-                                     .it_value.tv_nsec = POLL_INTERVAL_NS };
-    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-
-    if (fd >= 0 && timerfd_settime(fd, 0, &each, NULL) < 0) {
-        vu_close_fd(&fd);
-    }
-    return fd;
 }

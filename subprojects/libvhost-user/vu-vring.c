@@ -72,6 +72,7 @@ static void queue_swap_fd(VuDev *dev, VuVirtq *vq, void *opaque)
     int old = *swap->where;
 
     *swap->where = swap->fd;
+    vq->poll_interval_ns = 0;
     if (swap->is_eventfd) {
         *swap->is_eventfd = swap->fd_is_eventfd;
     }
@@ -269,7 +270,7 @@ int vu_set_vring_kick(VuDev *dev, VhostUserMsg *msg)
 {
     VuVirtq *vq = queue_of_file(dev, msg);
     bool starts = vq->state == VU_VRING_STOPPED;
-    bool is_eventfd;
+    bool is_eventfd, is_timer = false;
     int fd, rc;
 
     if (vq->state == VU_VRING_STOPPING) {
@@ -277,7 +278,8 @@ int vu_set_vring_kick(VuDev *dev, VhostUserMsg *msg)
     }
     rc = take_signal_fd(dev, msg, &fd, &is_eventfd);
     if (rc == 0 && fd < 0) {
-        fd = vu_kick_timer_new();
+        fd = vu_poll_timer_new();
+        is_timer = true;
         rc = fd < 0 ? vu_refuse(dev, errno, "no timer to poll queue %u", vq->index) : 0;
     }
     if (rc == 0 && starts) {
@@ -288,7 +290,7 @@ int vu_set_vring_kick(VuDev *dev, VhostUserMsg *msg)
         return rc;
     }
     vu_kick_unwatch(dev, vq);
-    replace_fd(dev, vq, &vq->kick_fd, NULL, fd, is_eventfd);
+    replace_fd(dev, vq, &vq->kick_fd, &vq->kick_is_timer, fd, is_timer);
     if (starts && dev->iface->queue_set_started) {
         dev->iface->queue_set_started(dev, vq->index, true);
     }
