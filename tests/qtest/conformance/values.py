@@ -109,6 +109,8 @@ REGIONS = (
     Value('that wraps', REFUSE, p.memory_region(gpa=LAST, uaddr=p.FAR)),
     Value('user addresses that wrap', REFUSE, p.memory_region(uaddr=LAST)),
     Value('a file offset that wraps', REFUSE, p.memory_region(offset=LAST)),
+    Value('a length that is small once it is rounded', REFUSE,
+          p.memory_region(gpa=0, size=(1 << 64) - 1, offset=4095)),
     Value('2^62 bytes', REFUSE, p.memory_region(size=1 << 62)),
     Value('longer than its file', EITHER, p.memory_region(there=4096)),
     Value('what cannot be mapped', REFUSE, p.with_device_node(p.memory_region())),
@@ -142,6 +144,7 @@ LOGS = (
     Value('longer than its file', EITHER, log(1 << 40, 0)),
     Value('an offset that wraps', REFUSE, log(4096, LAST)),
     Value('a size and offset that wrap', REFUSE, log(LAST, 4096)),
+    Value('a length that is small once it is rounded', REFUSE, log((1 << 64) - 1, 4095)),
     Value('2^63 bytes', REFUSE, log(1 << 63, 0)),
     Value('what cannot be mapped', REFUSE, log(4096, 0, p.with_device_node(p.nothing))),
 )

@@ -22,6 +22,7 @@ class ProtoCase(unittest.TestCase):
     """
 
     daemon_options = ()
+    daemon_env = None       # variables besides ours
 
     @classmethod
     def setUpClass(cls):
@@ -30,7 +31,7 @@ class ProtoCase(unittest.TestCase):
     @classmethod
     def start(cls):
         """Starts the daemon; again if a test has brought it down."""
-        cls.daemon = Daemon(*cls.daemon_options)
+        cls.daemon = Daemon(*cls.daemon_options, env=cls.daemon_env)
         cls.addClassCleanup(cls.daemon.close)
         cls.image = Image(cls.daemon.path('disk.img'), DISK_SIZE)
         cls.add('disk', driver='file', filename=cls.image.path, discard='unmap')
