@@ -356,7 +356,7 @@ static void test_kick_is_wanted_when_the_ring_is_empty(VuDriver *d)
 {
     for (int i = 0; i < 100; i++) {
         g_assert_true(vu_queue_empty(d->dev, d->vq));
-        g_assert_true(vu_driver_must_kick(d));
+        g_assert_true(vu_driver_must_kick(d, vu_driver_here(d)));
         vu_driver_round(d, i % 16);
     }
 }
@@ -366,9 +366,9 @@ static void test_kick_is_not_wanted_while_the_device_says_so(VuDriver *d)
     vu_queue_set_notification(d->dev, d->vq, 0);
     vu_driver_round(d, 0);
     g_assert_null(vu_driver_pop(d));
-    g_assert_false(vu_driver_must_kick(d));
+    g_assert_false(vu_driver_must_kick(d, vu_driver_here(d)));
     vu_queue_set_notification(d->dev, d->vq, 1);
-    g_assert_true(vu_driver_must_kick(d));
+    g_assert_true(vu_driver_must_kick(d, vu_driver_here(d)));
 }
 
 /* ---- Stop and start ---- */

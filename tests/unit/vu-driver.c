@@ -177,7 +177,8 @@ void vu_driver_want_interrupt_after(VuDriver *d, unsigned int after)
     unsigned int slot = d->ring.used_idx + after;
 
     if (!d->packed) {
-        *vu_ring_used_event(d->split) = GUINT16_TO_LE(d->split->last_used + after);
+        __atomic_store_n(vu_ring_used_event(d->split), GUINT16_TO_LE(d->split->last_used + after),
+                         __ATOMIC_RELAXED);
     } else if (slot < d->ring.num) {
         vu_packed_set_event(&d->ring, VRING_PACKED_EVENT_FLAG_DESC, slot, d->ring.used_wrap);
     } else {
@@ -191,24 +192,32 @@ uint64_t vu_driver_interrupts(VuDriver *d)
     return vu_ring_take_signal(d->call);
 }
 
-static bool packed_must_kick(VuDriver *d)
+uint16_t vu_driver_here(const VuDriver *d)
 {
-    uint16_t place, here = d->ring.avail_idx | (d->ring.avail_wrap ? VU_PACKED_WRAP : 0);
-    uint16_t flags = vu_packed_get_event(&d->ring, &place);
+    return d->packed ? vu_packed_base(&d->ring) : d->split->avail_idx;
+}
+
+static bool packed_must_kick(const VuDriver *d, uint16_t here)
+{
+    uint16_t place, flags = vu_packed_get_event(&d->ring, &place);
 
     return flags == VRING_PACKED_EVENT_FLAG_ENABLE ||
            (flags == VRING_PACKED_EVENT_FLAG_DESC && place == here);
 }
 
-bool vu_driver_must_kick(VuDriver *d)
+bool vu_driver_must_kick(const VuDriver *d, uint16_t here)
 {
+    /* What was made available must be visible before the device's wish is read. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (d->packed) {
-        return packed_must_kick(d);
+        return packed_must_kick(d, here);
     }
     if (vu_has_feature(d->dev, VIRTIO_RING_F_EVENT_IDX)) {
-        return GUINT16_FROM_LE(*vu_ring_avail_event(d->split)) == d->split->avail_idx;
+        return GUINT16_FROM_LE(__atomic_load_n(vu_ring_avail_event(d->split), __ATOMIC_RELAXED)) ==
+               here;
     }
-    return !(GUINT16_FROM_LE(d->split->used->flags) & VRING_USED_F_NO_NOTIFY);
+    return !(GUINT16_FROM_LE(__atomic_load_n(&d->split->used->flags, __ATOMIC_RELAXED)) &
+             VRING_USED_F_NO_NOTIFY);
 }
 
 /* ---- The device ---- */

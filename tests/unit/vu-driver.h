@@ -90,8 +90,10 @@ void vu_driver_assert_nothing_used(VuDriver *d);
 void vu_driver_want_interrupts(VuDriver *d, bool want);
 void vu_driver_want_interrupt_after(VuDriver *d, unsigned int after);
 uint64_t vu_driver_interrupts(VuDriver *d);
-/* Does the device want a kick for the next chain? */
-bool vu_driver_must_kick(VuDriver *d);
+/* Where the next chain will be made available. */
+uint16_t vu_driver_here(const VuDriver *d);
+/* Does the device want a kick for the chain that is made available at @here, or was? */
+bool vu_driver_must_kick(const VuDriver *d, uint16_t here);
 /* Stop the ring; the driver's side goes on from where it is. */
 uint32_t vu_driver_stop(VuDriver *d);
 /* Start it again, as it is, at @base. */
