@@ -37,6 +37,15 @@ BlockExport *blk_exp_find(const char *id)
     return NULL;
 }
 
+void blk_exp_foreach(void (*fn)(BlockExport *exp, void *opaque), void *opaque)
+{
+    BlockExport *exp;
+
+    QLIST_FOREACH (exp, &block_exports, next) {
+        fn(exp, opaque);
+    }
+}
+
 static const BlockExportDriver *blk_exp_find_driver(BlockExportType type)
 {
     for (size_t i = 0; i < ARRAY_SIZE(blk_exp_drivers); i++) {

@@ -25,6 +25,9 @@
 #include "util/block-helpers.h"
 #include "vhost-user-blk-server.h"
 #include "virtio-blk-handler.h"
+#ifdef CONFIG_DEVICE_BACKENDS
+#include "export-stats.h"
+#endif
 
 enum {
     /* A default front-end asks for one queue per vCPU; one that is not used costs nothing. */
@@ -55,7 +58,10 @@ typedef struct VuBlkQueue {
     unsigned completed; /* of the requests: pushed, but the guest has not been told */
     bool popping;       /* the kick handler announces what completes meanwhile */
     bool deferred;      /* vu_blk_announce_deferred() will run */
-    char pad[104];      /* no two queues' in one cache line, or in a pair of them */
+#ifdef CONFIG_DEVICE_BACKENDS
+    BlockExportCounters counters;
+#endif
+    char pad[104]; /* no two queues' in one cache line, or in a pair of them */
 } VuBlkQueue;
 
 typedef struct VuBlkExport {
@@ -71,12 +77,87 @@ typedef struct VuBlkExport {
 typedef struct VuBlkReq {
     VuVirtqElement elem;
     VuBlkQueue *queue;
+    int64_t start; /* when its turn began; 0: nobody measures */
 } VuBlkReq;
 
 static VuBlkExport *vu_blk_from_dev(VuDev *vu_dev)
 {
     return container_of(vu_dev, VuBlkExport, vu_server.vu_dev);
 }
+
+/* What the export has done; ours */
+
+#ifdef CONFIG_DEVICE_BACKENDS
+static void vu_blk_count_turn(VuBlkQueue *queue)
+{
+    blk_exp_stats_turn(&queue->counters);
+}
+
+static void vu_blk_count_taken(VuBlkQueue *queue, VuBlkReq *req)
+{
+    req->start = queue->counters.turn;
+    blk_exp_stats_taken(&queue->counters);
+}
+
+static void vu_blk_count_done(VuBlkReq *req, const VirtioBlkReqInfo *info)
+{
+    /* Index: VIRTIO_BLK_T_*; kinds that are not named are "other", which is no zero. */
+    static const uint8_t operations[] = {
+        [VIRTIO_BLK_T_IN] = 1 + BLOCK_EXPORT_OPERATION_READ,
+        [VIRTIO_BLK_T_OUT] = 1 + BLOCK_EXPORT_OPERATION_WRITE,
+        [VIRTIO_BLK_T_FLUSH] = 1 + BLOCK_EXPORT_OPERATION_FLUSH,
+        [VIRTIO_BLK_T_DISCARD] = 1 + BLOCK_EXPORT_OPERATION_DISCARD,
+        [VIRTIO_BLK_T_SECURE_ERASE] = 1 + BLOCK_EXPORT_OPERATION_DISCARD,
+        [VIRTIO_BLK_T_WRITE_ZEROES] = 1 + BLOCK_EXPORT_OPERATION_WRITE_ZEROES,
+    };
+    bool known = info->type < ARRAY_SIZE(operations) && operations[info->type];
+    BlockExportRequestInfo done = {
+        .start = req->start,
+        .op = known ? operations[info->type] - 1 : BLOCK_EXPORT_OPERATION_OTHER,
+        .failed = info->status != VIRTIO_BLK_S_OK,
+        .bytes = info->bytes,
+    };
+
+    blk_exp_stats_done(&req->queue->counters, &done);
+}
+
+static void vu_blk_count_told(VuBlkQueue *queue)
+{
+    blk_exp_stats_told(&queue->counters);
+}
+
+static BlockExportCounters *vu_blk_counters(BlockExport *exp, unsigned queue)
+{
+    return &container_of(exp, VuBlkExport, export)->queues[queue].counters;
+}
+
+static void vu_blk_free_counters(VuBlkExport *vexp)
+{
+    for (unsigned i = 0; i < vexp->export.num_queues; i++) {
+        blk_exp_stats_free(&vexp->queues[i].counters);
+    }
+}
+#else
+static void vu_blk_free_counters(VuBlkExport *vexp)
+{
+}
+
+static void vu_blk_count_turn(VuBlkQueue *queue)
+{
+}
+
+static void vu_blk_count_taken(VuBlkQueue *queue, VuBlkReq *req)
+{
+}
+
+static void vu_blk_count_done(VuBlkReq *req, const VirtioBlkReqInfo *info)
+{
+}
+
+static void vu_blk_count_told(VuBlkQueue *queue)
+{
+}
+#endif
 
 /* Requests */
 
@@ -105,6 +186,7 @@ static void vu_blk_announce(VuBlkQueue *queue)
 
     if (n > 0) {
         queue->completed = 0;
+        vu_blk_count_told(queue);
         vu_queue_notify(vu_dev, vu_get_queue(vu_dev, queue->index));
         vu_blk_queue_put(queue, n);
     }
@@ -134,10 +216,13 @@ static void coroutine_fn vu_blk_co_request(void *opaque)
     VuBlkReq *req = opaque;
     VuBlkQueue *queue = req->queue;
     VuDev *vu_dev = &queue->vexp->vu_server.vu_dev;
-    int written = virtio_blk_process_req(&queue->vexp->handler, req->elem.in_sg, req->elem.out_sg,
-                                         req->elem.in_num, req->elem.out_num);
+    VirtioBlkReqInfo info;
+    int written =
+        virtio_blk_process_req_info(&queue->vexp->handler, req->elem.in_sg, req->elem.out_sg,
+                                    req->elem.in_num, req->elem.out_num, &info);
 
     vu_queue_push(vu_dev, vu_get_queue(vu_dev, queue->index), &req->elem, MAX(written, 0));
+    vu_blk_count_done(req, &info);
     free(req);
     queue->completed++;
     vu_blk_announce_later(queue);
@@ -160,10 +245,12 @@ static void vu_blk_process_vq(VuDev *vu_dev, int idx)
     VuBlkReq *req;
 
     vu_blk_queue_get(queue);
+    vu_blk_count_turn(queue);
     queue->popping = true;
     while (taken < VU_BLK_TURN_MAX && (req = vu_queue_pop(vu_dev, vq, sizeof(*req)))) {
         taken += vu_blk_weight(&req->elem);
         req->queue = queue;
+        vu_blk_count_taken(queue, req);
         vu_blk_queue_get(queue);
         qemu_coroutine_enter(qemu_coroutine_create(vu_blk_co_request, req));
         /* The guest may make the next one available while we are still here: no kick then. */
@@ -452,6 +539,7 @@ static VuBlkQueue *vu_blk_queues_new(VuBlkExport *vexp, unsigned num)
 
 static void vu_blk_free(VuBlkExport *vexp)
 {
+    vu_blk_free_counters(vexp);
     g_free(vexp->queues);
     g_free(vexp->handler.serial);
 }
@@ -553,5 +641,6 @@ const BlockExportDriver blk_exp_vhost_user_blk = {
     .supports_multithreading = true,
     .threads_changed = vu_blk_spread_queues,
     .describe_client = vu_blk_exp_describe_client,
+    .counters = vu_blk_counters,
 #endif
 };

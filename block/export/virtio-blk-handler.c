@@ -27,6 +27,7 @@ typedef struct BlkRequest {
     size_t in_size;
     size_t out_size;
     size_t written; /* bytes of in_iov that are valid now */
+    uint32_t type;  /* as the header has it; VIRTIO_BLK_TYPE_NONE: there is no whole header */
 } BlkRequest;
 
 /* Is [offset, offset + bytes) made of whole blocks inside the disk? Sectors are 512 bytes. */
@@ -224,27 +225,26 @@ static uint8_t coroutine_fn blk_request_run(BlkRequest *req)
 {
     struct virtio_blk_outhdr header;
     uint64_t sector;
-    uint32_t type;
 
     if (iov_to_buf(req->out_iov, req->out_num, 0, &header, sizeof(header)) != sizeof(header)) {
         return VIRTIO_BLK_S_IOERR;
     }
     iov_discard_front(&req->out_iov, &req->out_num, sizeof(header));
-    type = le32_to_cpu(header.type) & ~VIRTIO_BLK_T_BARRIER;
+    req->type = le32_to_cpu(header.type) & ~VIRTIO_BLK_T_BARRIER;
     sector = le64_to_cpu(header.sector);
     req->offset =
         sector > INT64_MAX >> VIRTIO_BLK_SECTOR_BITS ? -1 : sector << VIRTIO_BLK_SECTOR_BITS;
     req->in_size = iov_size(req->in_iov, req->in_num);
     req->out_size = iov_size(req->out_iov, req->out_num);
-    if (type >= ARRAY_SIZE(blk_request_types) || !blk_request_types[type]) {
+    if (req->type >= ARRAY_SIZE(blk_request_types) || !blk_request_types[req->type]) {
         return VIRTIO_BLK_S_UNSUPP;
     }
-    return blk_request_types[type](req);
+    return blk_request_types[req->type](req);
 }
 
-int coroutine_fn virtio_blk_process_req(VirtioBlkHandler *handler, struct iovec *in_iov,
-                                        struct iovec *out_iov, unsigned int in_num,
-                                        unsigned int out_num)
+int coroutine_fn virtio_blk_process_req_info(VirtioBlkHandler *handler, struct iovec *in_iov,
+                                             struct iovec *out_iov, unsigned int in_num,
+                                             unsigned int out_num, VirtioBlkReqInfo *ret_info)
 {
     uint8_t *status = blk_request_take_status(in_iov, &in_num);
     BlkRequest req = {
@@ -253,11 +253,29 @@ int coroutine_fn virtio_blk_process_req(VirtioBlkHandler *handler, struct iovec 
         .out_iov = out_iov,
         .in_num = in_num,
         .out_num = out_num,
+        .type = VIRTIO_BLK_TYPE_NONE,
     };
+    uint8_t result;
 
     if (!status) {
+        *ret_info = (VirtioBlkReqInfo){ .type = req.type, .status = VIRTIO_BLK_S_IOERR };
         return -EINVAL;
     }
-    *status = blk_request_run(&req);
+    result = blk_request_run(&req);
+    *status = result;
+    *ret_info = (VirtioBlkReqInfo){
+        .type = req.type,
+        .status = result,
+        .bytes = req.type == VIRTIO_BLK_T_OUT ? req.out_size : req.written,
+    };
     return req.written + 1;
+}
+
+int coroutine_fn virtio_blk_process_req(VirtioBlkHandler *handler, struct iovec *in_iov,
+                                        struct iovec *out_iov, unsigned int in_num,
+                                        unsigned int out_num)
+{
+    VirtioBlkReqInfo info;
+
+    return virtio_blk_process_req_info(handler, in_iov, out_iov, in_num, out_num, &info);
 }

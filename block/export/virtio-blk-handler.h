@@ -27,6 +27,16 @@ typedef struct VirtioBlkHandler {
     uint32_t max_write_zeroes_segments; /* 0 counts as 1 */
 } VirtioBlkHandler;
 
+/* The type of a request whose header is not there. */
+#define VIRTIO_BLK_TYPE_NONE UINT32_MAX
+
+/* What a request was. */
+typedef struct VirtioBlkReqInfo {
+    uint32_t type;  /* VIRTIO_BLK_T_*, or whatever number the guest has put there */
+    uint8_t status; /* VIRTIO_BLK_S_* */
+    uint64_t bytes; /* data moved, if it succeeded */
+} VirtioBlkReqInfo;
+
 /**
  * virtio_blk_process_req: Execute one request.
  * @handler: the device
@@ -42,5 +52,10 @@ typedef struct VirtioBlkHandler {
 int coroutine_fn virtio_blk_process_req(VirtioBlkHandler *handler, struct iovec *in_iov,
                                         struct iovec *out_iov, unsigned int in_num,
                                         unsigned int out_num);
+
+/** virtio_blk_process_req_info: The same; it also tells what the request was. */
+int coroutine_fn virtio_blk_process_req_info(VirtioBlkHandler *handler, struct iovec *in_iov,
+                                             struct iovec *out_iov, unsigned int in_num,
+                                             unsigned int out_num, VirtioBlkReqInfo *ret_info);
 
 #endif /* VIRTIO_BLK_HANDLER_H */

@@ -50,6 +50,9 @@ typedef struct BlockExportDriver {
     /* Queues have other contexts from now on. The node is drained. Optional. */
     void (*threads_changed)(BlockExport *exp);
 
+    /* What a queue, below num_queues, has done. Any thread may read it. Optional. */
+    struct BlockExportCounters *(*counters)(BlockExport *exp, unsigned queue);
+
     /* Who is connected ("process 4711"), or NULL for nobody; the caller frees it. Optional. */
     char *(*describe_client)(BlockExport *exp);
 } BlockExportDriver;
@@ -82,6 +85,9 @@ BlockExport *blk_exp_add(BlockExportOptions *export, Error **errp);
 
 /** blk_exp_find: The export @id, or NULL. Main loop. */
 BlockExport *blk_exp_find(const char *id);
+
+/** blk_exp_foreach: Call @fn for every export, the newest first. Main loop. */
+void blk_exp_foreach(void (*fn)(BlockExport *exp, void *opaque), void *opaque);
 
 /**
  * blk_exp_set_num_queues: How many queues there are.
