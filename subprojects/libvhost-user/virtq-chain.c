@@ -227,12 +227,26 @@ static uint64_t to_page_end(uint64_t addr, uint64_t len)
     return left < len ? left : len;
 }
 
+/* What an IOMMU has cut into pages is often whole again in our memory. */
+static bool join_piece(VirtqPieces *p, unsigned int first, const VuPlace *place, uint64_t len)
+{
+    VirtqPiece *last = p->n > first ? &p->piece[p->n - 1] : NULL;
+
+    if (!last || (uint8_t *)last->hva + last->len != (uint8_t *)place->hva ||
+        last->gpa + last->len != place->gpa) {
+        return false;
+    }
+    last->len += len;
+    return true;
+}
+
 /*
  * Cut one buffer into pieces that are contiguous for us. 0, or -errno; -EAGAIN only when it was
  * looked at to its end, or enough has been asked for.
  */
 static int add_pieces(ChainWalk *w, VirtqPieces *p, const VirtqDesc *d)
 {
+    const unsigned int first = p->n;
     uint64_t addr = d->addr;
     uint64_t left = d->len;
     uint64_t end;
@@ -252,6 +266,8 @@ static int add_pieces(ChainWalk *w, VirtqPieces *p, const VirtqDesc *d)
             len = to_page_end(addr, left);
         } else if (rc < 0) {
             return rc;
+        } else if (w->x->iotlb && join_piece(p, first, &place, len)) {
+            /* One piece with what lies before it. */
         } else if (p->n == VIRTQUEUE_MAX_SIZE) {
             return -E2BIG;
         } else {

@@ -146,8 +146,10 @@ bool vu_vring_addr_ok(VuDev *dev, VuVirtq *vq)
 }
 
 /* Queue context. */
-static void drop_ring(VuVirtq *vq)
+static void drop_ring(VuDev *dev, VuVirtq *vq)
 {
+    /* Without it nobody could tell later whether the guest wants to hear of what was pushed. */
+    vu_queue_notify(dev, vq);
     vq->vring.desc = NULL;
     vq->vring.avail = NULL;
     vq->vring.used = NULL;
@@ -201,7 +203,7 @@ static void queue_set_memory(VuDev *dev, VuVirtq *vq, void *opaque)
         return;
     }
     if (vq->inuse == 0) {
-        drop_ring(vq);
+        drop_ring(dev, vq);
     }
     /* The guest's IOMMU denies it; memory, on the other hand, may come back. */
     if (rc == -EFAULT && vu_has_feature(dev, VIRTIO_F_IOMMU_PLATFORM) && !vq->broken) {
@@ -218,7 +220,7 @@ void vu_vring_set_memory(VuDev *dev, VuVirtq *vq, VuMapUse *use)
 void vu_vring_idle(VuDev *dev, VuVirtq *vq)
 {
     if (vq->unmapped) {
-        drop_ring(vq);
+        drop_ring(dev, vq);
     }
     if (vq->state == VU_VRING_STOPPING) {
         vu_wake(dev);
@@ -350,8 +352,6 @@ static void queue_stop(VuDev *dev, VuVirtq *vq, void *opaque)
 
 void vu_vring_stopped(VuDev *dev, VuVirtq *vq, void *opaque)
 {
-    /* The device may not have come to announce the last ones. */
-    vu_queue_notify(dev, vq);
     vq->base = vq->begun ? vq->ops->base(vq) : vq->start_base;
     vq->have_base = true;
     vu_queue_forget_misses(dev, vq);
@@ -367,7 +367,7 @@ void vu_vring_stopped(VuDev *dev, VuVirtq *vq, void *opaque)
     vq->popped = NULL;
     vq->bad = NULL;
     virtq_limit_stop(dev, vq);
-    drop_ring(vq);
+    drop_ring(dev, vq);
     vu_map_use_unref(vq->use);
     vq->use = NULL;
     vq->log = NULL;

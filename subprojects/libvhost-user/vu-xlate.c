@@ -156,13 +156,22 @@ static int place_uaddr(const VuMemMap *map, uint64_t uaddr, uint64_t *len, VuPla
     return 0;
 }
 
+/* For reading and for writing by itself: some front-ends give no more than one at a time. */
+static int ask(VuXlate *x, uint64_t addr, unsigned int lacking)
+{
+    int rc = lacking & VU_READ ? vu_miss_ask(x, addr, VU_READ) : -EAGAIN;
+
+    return rc == -EAGAIN && (lacking & VU_WRITE) ? vu_miss_ask(x, addr, VU_WRITE) : rc;
+}
+
 int vu_xlate_iova(VuXlate *x, uint64_t addr, uint64_t *len, unsigned int access, VuPlace *ret_place)
 {
     VuIotlbEntry *e = vu_iotlb_find(x->iotlb, addr);
+    unsigned int lacking = access & ~(e ? e->perm : 0);
     int rc;
 
-    if (!e || (e->perm & access) != access) {
-        return e && (e->denied & access) ? -EFAULT : vu_miss_ask(x, addr, access);
+    if (lacking) {
+        return e && (e->denied & lacking) ? -EFAULT : ask(x, addr, lacking);
     }
     if (*len - 1 > e->last - addr) {
         *len = e->last - addr + 1;
@@ -264,13 +273,12 @@ static int probe(VuXlate *x, uint64_t addr, uint64_t len, unsigned int access)
         VuPlace place;
         int rc = xlate_ring_piece(x, addr, &n, access, &place);
 
-        if (rc < 0) {
-            result = rc == -EAGAIN && result == 0 ? rc : result;
-            if (rc != -EAGAIN) {
-                return rc;
-            }
+        if (rc == -EAGAIN) {
+            result = rc;
             n = page - (addr & (page - 1));
             n = n < len ? n : len;
+        } else if (rc < 0) {
+            return rc;
         }
         addr += n;
         len -= n;

@@ -19,11 +19,12 @@ KERNEL_LINE = ('console=ttyS0 guest_control=vport* rdinit=/init panic=-1 no_time
 class QemuGuest(Guest):
     """Boots with a vhost-user-blk-pci disk for each socket; `qmp` is QEMU's monitor.
 
-    @others: vhost-user devices of other kinds, as (driver, socket).
+    @others: vhost-user devices of other kinds, as (driver, socket). @extra: options of QEMU's that
+    go before the devices. @append: more of the kernel's command line. @limits: more of -m.
     """
 
     def __init__(self, *sockets, smp=1, memory='256M', reconnect=False, device='', machine='pc',
-                 others=()):
+                 others=(), extra=(), append='', limits=''):
         super().__init__()
         linux = kernel.cloud()
         self._folder = tempfile.mkdtemp(prefix='qemu-')
@@ -33,15 +34,17 @@ class QemuGuest(Guest):
         # One thread for all CPUs: with one each, a kernel of several CPUs now and then hangs in
         # its own start-up, before it has seen any disk.
         command = [
-            QEMU, '-M', machine, '-accel', 'tcg,thread=single', '-cpu', 'max', '-smp', str(smp), '-m', memory,
+            QEMU, '-M', machine, '-accel', 'tcg,thread=single', '-cpu', 'max', '-smp', str(smp),
+            '-m', memory + limits,
             '-object', f'memory-backend-memfd,id=mem,size={memory},share=on',
             '-numa', 'node,memdev=mem', '-nodefaults', '-no-user-config', '-display', 'none',
-            '-kernel', linux.image, '-initrd', initrd.make(linux), '-append', KERNEL_LINE,
+            '-kernel', linux.image, '-initrd', initrd.make(linux),
+            '-append', f'{KERNEL_LINE} {append}',
             '-serial', f'file:{self.console_path}',
             '-chardev', f'socket,id=control,path={control},server=on,wait=off',
             '-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=control',
             '-chardev', f'socket,id=qmp,path={monitor},server=on,wait=off', '-mon',
-            'chardev=qmp,mode=control']
+            'chardev=qmp,mode=control', *extra]
         for number, path in enumerate(sockets):
             again = ',reconnect=1' if reconnect else ''
             command += ['-chardev', f'socket,id=c{number},path={path}{again}', '-device',
