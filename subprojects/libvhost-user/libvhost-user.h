@@ -125,9 +125,11 @@ typedef void (*vu_set_event_idx_cb)(VuDev *dev, bool enabled);
  *      only while every ring is stopped.
  * @check_device_state: has the transfer succeeded? Called when the front-end has seen its end.
  * @reset_device: back to the initial state; the rings have been stopped, nothing is in flight, the
- *      features are reset. After RESET_DEVICE, and when the driver sets the status to 0.
- * @set_status: the driver sets the virtio device status to @status. Returns the status that the
- *      device takes: @status, or without FEATURES_OK if the features do not suit it.
+ *      features are reset. After RESET_DEVICE; and when the status becomes 0, if RESET_DEVICE was
+ *      not negotiated (where it was, a front-end sets the status to 0 for a paused guest as well).
+ * @set_status: the virtio device status becomes @status. Returns the status that the device takes:
+ *      @status, or without FEATURES_OK if the features do not suit it. For 0 the result is ignored;
+ *      the rings have been stopped then.
  * @get_status: the driver reads the status, which is @status; returns what it shall read.
  * @update_memory: the guest's memory map has changed; what vu_gpa_to_va() gave is void.
  * @set_event_idx: EVENT_IDX was accepted, or not; after each @set_features.
@@ -376,11 +378,15 @@ struct VuVirtq {
     bool kick_again; /* run the handler once more; only where VuIoOps.kick_later is not set */
     VuQueueStats stats;
 
+    /* Any context, atomic. */
+    uint8_t notices_lost; /* bit n: message n of the back-end did not fit into the channel */
+
     /* Control context. */
     unsigned int index; /* constant */
     unsigned int num;   /* SET_VRING_NUM */
     uint32_t base;      /* SET_VRING_BASE, or where the ring was stopped */
     bool have_base;
+    bool was_reset; /* there is none to start at, but base still tells where the ring was stopped */
     struct vhost_vring_addr vra; /* SET_VRING_ADDR, as it came */
     bool have_addr;
     bool look;                   /* look at the ring once the current message is answered */

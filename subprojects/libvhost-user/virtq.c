@@ -503,7 +503,7 @@ void vu_queue_notify(VuDev *dev, VuVirtq *vq)
     vq->published = false;
     if (wants_notification(vq)) {
         stat_add(&vq->stats.notifications, 1);
-        vu_signal_fd(vq->call_fd, vq->call_is_eventfd);
+        vu_signal_call(dev, vq);
     } else {
         stat_add(&vq->stats.notifications_saved, 1);
     }

@@ -91,6 +91,7 @@ void vu_config_change_msg(VuDev *dev)
 
 void vu_backend_retry(VuDev *dev)
 {
+    vu_inband_retry(dev);
     if (VU_UNLIKELY(__atomic_load_n(&dev->priv->config_change_lost, __ATOMIC_RELAXED))) {
         __atomic_store_n(&dev->priv->config_change_lost, false, __ATOMIC_RELAXED);
         send_config_change(dev);

@@ -21,17 +21,24 @@
      BIT(VHOST_USER_F_PROTOCOL_FEATURES) | BIT(VIRTIO_F_RING_PACKED))
 
 /* Protocol features that the library always offers. */
-#define OWN_PROTOCOL_FEATURES                                                                \
-    (BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) |                  \
-     BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) |         \
-     BIT(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD) | BIT(VHOST_USER_PROTOCOL_F_HOST_NOTIFIER) | \
-     BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
+#define OWN_PROTOCOL_FEATURES                                                                   \
+    (BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) |                     \
+     BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) |            \
+     BIT(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD) | BIT(VHOST_USER_PROTOCOL_F_HOST_NOTIFIER) |    \
+     BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE) | BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) | \
+     BIT(VHOST_USER_PROTOCOL_F_STATUS))
+
+/* What the library can do, but only for a device that asks for it. */
+#define OPTIONAL_PROTOCOL_FEATURES BIT(VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS)
+
+/* Without these, notifications have no way to the front-end, or kicks overtake each other. */
+#define INBAND_NEEDS (BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ))
 
 /* Those whose messages a device may serve alone, in its process_msg or pre_msg. */
-#define HOOK_PROTOCOL_FEATURES                                                       \
-    (BIT(VHOST_USER_PROTOCOL_F_RARP) | BIT(VHOST_USER_PROTOCOL_F_NET_MTU) |          \
-     BIT(VHOST_USER_PROTOCOL_F_CRYPTO_SESSION) | BIT(VHOST_USER_PROTOCOL_F_STATUS) | \
-     BIT(VHOST_USER_PROTOCOL_F_DEVICE_STATE) | BIT(VHOST_USER_PROTOCOL_F_SHMEM_MAP))
+#define HOOK_PROTOCOL_FEATURES                                                             \
+    (BIT(VHOST_USER_PROTOCOL_F_RARP) | BIT(VHOST_USER_PROTOCOL_F_NET_MTU) |                \
+     BIT(VHOST_USER_PROTOCOL_F_CRYPTO_SESSION) | BIT(VHOST_USER_PROTOCOL_F_DEVICE_STATE) | \
+     BIT(VHOST_USER_PROTOCOL_F_SHMEM_MAP))
 
 static const VuIoOps no_io_ops;
 
@@ -231,6 +238,7 @@ int vu_set_features(VuDev *dev, VhostUserMsg *msg)
     uint64_t surplus = features & ~offered_features(dev);
     int rc;
 
+    dev->priv->features_refused = surplus != 0;
     if (surplus) {
         return vu_refuse(dev, EINVAL, "the front-end accepts features %#llx that were not offered",
                          (unsigned long long)surplus);
@@ -285,7 +293,7 @@ static uint64_t hooked_protocol_features(const VuDevIface *iface)
 /* What the device may add by asking for it. */
 static uint64_t allowed_protocol_features(const VuDevIface *iface)
 {
-    uint64_t allowed = 0;
+    uint64_t allowed = OPTIONAL_PROTOCOL_FEATURES;
 
     if (iface->get_config) {
         allowed |= BIT(VHOST_USER_PROTOCOL_F_CONFIG);
@@ -321,6 +329,11 @@ int vu_set_protocol_features(VuDev *dev, VhostUserMsg *msg)
         return vu_refuse(dev, EINVAL,
                          "the front-end accepts protocol features %#llx that were not offered",
                          (unsigned long long)surplus);
+    }
+    if ((features & BIT(VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS)) &&
+        (features & INBAND_NEEDS) != INBAND_NEEDS) {
+        vu_panic(dev, "the front-end accepts in-band notifications without what they need");
+        return vu_refuse(dev, EINVAL, "in-band notifications need REPLY_ACK and BACKEND_REQ");
     }
     __atomic_store_n(&dev->protocol_features, features, __ATOMIC_RELAXED);
     if (dev->iface->set_protocol_features) {

@@ -238,7 +238,8 @@ struct VuPrivate {
     struct VuPending *pending; /* answers kept back, oldest first */
     unsigned int npending;
     bool running_pending;
-    bool look; /* some queue has its look flag set */
+    bool look;             /* some queue has its look flag set */
+    bool features_refused; /* the last SET_FEATURES was */
     char reason[256];
     VuDevStats stats; /* atomic */
 
@@ -248,6 +249,8 @@ struct VuPrivate {
     bool bus_error;
     bool panicked; /* the reason was told */
     bool config_change_lost;
+    bool notice_lost; /* some queue has notices_lost */
+    uint8_t status;   /* virtio device status */
 
     pthread_mutex_t backend_mutex; /* backend_fd and what is written to it */
 };
@@ -405,6 +408,12 @@ int vu_set_vring_call(VuDev *dev, VhostUserMsg *msg);
 int vu_set_vring_err(VuDev *dev, VhostUserMsg *msg);
 int vu_set_vring_enable(VuDev *dev, VhostUserMsg *msg);
 
+int vu_vring_kick(VuDev *dev, VhostUserMsg *msg);
+
+int vu_reset_device(VuDev *dev, VhostUserMsg *msg);
+int vu_set_status(VuDev *dev, VhostUserMsg *msg);
+int vu_get_status(VuDev *dev, VhostUserMsg *msg);
+
 int vu_set_backend_req_fd(VuDev *dev, VhostUserMsg *msg);
 int vu_iotlb_msg(VuDev *dev, VhostUserMsg *msg);
 
@@ -434,6 +443,48 @@ void vu_vring_set_memory(VuDev *dev, VuVirtq *vq, VuMapUse *use);
 void vu_vring_idle(VuDev *dev, VuVirtq *vq);
 /* The ring cannot go on until it is started anew. Queue context. */
 void vu_vring_break(VuDev *dev, VuVirtq *vq, const char *reason);
+/*
+ * Reset all rings: first they are disabled and begin to stop; when vu_vrings_are_idle(), the second
+ * call lets go of them. What is set up anew in between stays.
+ */
+void vu_vrings_reset_begin(VuDev *dev);
+bool vu_vrings_are_idle(VuDev *dev, void *opaque);
+void vu_vrings_reset_end(VuDev *dev);
+
+/* ---- Notifications that are messages: vu-inband.c ---- */
+
+static inline bool vu_inband(VuDev *dev)
+{
+    return vu_has_protocol_feature(dev, VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS);
+}
+
+/* Send VRING_CALL or VRING_ERR for a queue without the descriptor, if agreed on. Queue context. */
+void vu_inband_notify(VuDev *dev, VuVirtq *vq, VhostUserBackendRequest request);
+/* Repeat what did not fit into the channel. Control context. */
+void vu_inband_retry(VuDev *dev);
+
+static inline void vu_signal_call(VuDev *dev, VuVirtq *vq)
+{
+    if (VU_LIKELY(vq->call_fd >= 0)) {
+        vu_signal_fd(vq->call_fd, vq->call_is_eventfd);
+    } else {
+        vu_inband_notify(dev, vq, VHOST_USER_BACKEND_VRING_CALL);
+    }
+}
+
+static inline void vu_signal_err(VuDev *dev, VuVirtq *vq)
+{
+    if (vq->err_fd >= 0) {
+        vu_signal_fd(vq->err_fd, vq->err_is_eventfd);
+    } else {
+        vu_inband_notify(dev, vq, VHOST_USER_BACKEND_VRING_ERR);
+    }
+}
+
+/* ---- Status and reset: vu-status.c ---- */
+
+/* Something broke that only a reset mends: the driver shall see it. Any context. */
+void vu_status_needs_reset(VuDev *dev);
 
 /* ---- Kicks: vu-kick.c ---- */
 

@@ -84,6 +84,7 @@ static void choose_layout(VuDev *dev, VuVirtq *vq)
     if (ops != vq->ops) {
         vq->ops = ops;
         vq->have_base = false;
+        vq->was_reset = false;
     }
 }
 

@@ -37,7 +37,8 @@ void vu_vring_break(VuDev *dev, VuVirtq *vq, const char *reason)
     vu_count(&vq->stats.breaks);
     vu_trace(dev, VU_TRACE_QUEUE_BROKEN, vq->index, 0, 0, reason);
     vu_log_message(dev, "queue %u cannot go on: %s", vq->index, reason);
-    vu_signal_fd(vq->err_fd, vq->err_is_eventfd);
+    vu_signal_err(dev, vq);
+    vu_status_needs_reset(dev);
 }
 
 VuVirtq *vu_get_queue(VuDev *dev, int qidx)
@@ -100,18 +101,24 @@ static void forget_translations(VuDev *dev)
     vu_iotlb_flush(dev);
 }
 
-static int vring_stop_finish(VuDev *dev, VhostUserMsg *msg, void *opaque)
+/* The ring and the descriptors of this run are let go. */
+static void vring_stop_end(VuDev *dev, VuVirtq *vq)
 {
-    VuVirtq *vq = opaque;
-
     if (vq->state == VU_VRING_STOPPING) {
         vu_vring_run(dev, vq, vu_vring_stopped, NULL);
     }
     replace_fd(dev, vq, &vq->kick_fd, NULL, -1, false);
     replace_fd(dev, vq, &vq->call_fd, &vq->call_is_eventfd, -1, false);
+}
+
+static int vring_stop_finish(VuDev *dev, VhostUserMsg *msg, void *opaque)
+{
+    VuVirtq *vq = opaque;
+
+    vring_stop_end(dev, vq);
     forget_translations(dev);
     msg->payload.state.index = vq->index;
-    msg->payload.state.num = vq->have_base ? vq->base : vq->ops->fresh_base;
+    msg->payload.state.num = vq->have_base || vq->was_reset ? vq->base : vq->ops->fresh_base;
     msg->size = sizeof(msg->payload.state);
     return VU_REPLY;
 }
@@ -197,6 +204,7 @@ int vu_set_vring_base(VuDev *dev, VhostUserMsg *msg)
     }
     vq->base = base;
     vq->have_base = true;
+    vq->was_reset = false;
     return VU_DONE;
 }
 
@@ -266,6 +274,13 @@ static int take_signal_fd(VuDev *dev, VhostUserMsg *msg, int *ret_fd, bool *ret_
     return 0;
 }
 
+static void tell_started(VuDev *dev, VuVirtq *vq)
+{
+    if (dev->iface->queue_set_started) {
+        dev->iface->queue_set_started(dev, vq->index, true);
+    }
+}
+
 int vu_set_vring_kick(VuDev *dev, VhostUserMsg *msg)
 {
     VuVirtq *vq = queue_of_file(dev, msg);
@@ -277,7 +292,7 @@ int vu_set_vring_kick(VuDev *dev, VhostUserMsg *msg)
         return check_stopped(dev, vq);
     }
     rc = take_signal_fd(dev, msg, &fd, &is_eventfd);
-    if (rc == 0 && fd < 0) {
+    if (rc == 0 && fd < 0 && !vu_inband(dev)) {
         fd = vu_poll_timer_new();
         is_timer = true;
         rc = fd < 0 ? vu_refuse(dev, errno, "no timer to poll queue %u", vq->index) : 0;
@@ -291,8 +306,8 @@ int vu_set_vring_kick(VuDev *dev, VhostUserMsg *msg)
     }
     vu_kick_unwatch(dev, vq);
     replace_fd(dev, vq, &vq->kick_fd, &vq->kick_is_timer, fd, is_timer);
-    if (starts && dev->iface->queue_set_started) {
-        dev->iface->queue_set_started(dev, vq->index, true);
+    if (starts) {
+        tell_started(dev, vq);
     }
     vu_kick_update_watch(dev, vq);
     vu_kick_want_look(dev, vq);
@@ -318,7 +333,7 @@ int vu_set_vring_call(VuDev *dev, VhostUserMsg *msg)
 static void queue_repeat_err(VuDev *dev, VuVirtq *vq, void *opaque)
 {
     if (vq->broken) {
-        vu_signal_fd(vq->err_fd, vq->err_is_eventfd);
+        vu_signal_err(dev, vq);
     }
 }
 
@@ -373,4 +388,78 @@ int vu_reset_owner(VuDev *dev, VhostUserMsg *msg)
 {
     vu_vrings_enable_all(dev, false);
     return VU_DONE;
+}
+
+/* A ring that is about to stop is not looked at any more, whoever kicks. */
+int vu_vring_kick(VuDev *dev, VhostUserMsg *msg)
+{
+    VuVirtq *vq = queue_of_state(dev, msg);
+    bool starts = vq->state == VU_VRING_STOPPED;
+    int rc = 0;
+
+    if (msg->payload.state.num != 0) {
+        return vu_refuse(dev, EINVAL, "a kick of queue %u with %u", vq->index,
+                         msg->payload.state.num);
+    }
+    if (starts) {
+        rc = vu_vring_start(dev, vq);
+    }
+    if (rc == 0 && starts) {
+        tell_started(dev, vq);
+    }
+    if (rc == 0) {
+        vu_count(&vq->stats.kicks);
+        vu_kick_want_look(dev, vq);
+    }
+    return rc;
+}
+
+/* ---- Reset ---- */
+
+/*
+ * What was said about the ring. The descriptors of a ring that did not run stay, and so does where
+ * it was stopped: QEMU 7.2 sets the status to 0 before it asks for the bases, to go on from there.
+ */
+static void vring_forget(VuVirtq *vq)
+{
+    vq->num = 0;
+    vq->was_reset |= vq->have_base;
+    vq->have_base = false;
+    vq->have_addr = false;
+    memset(&vq->vra, 0, sizeof(vq->vra));
+}
+
+void vu_vrings_reset_begin(VuDev *dev)
+{
+    vu_vrings_enable_all(dev, false);
+    for (unsigned int i = 0; i < dev->max_queues; i++) {
+        VuVirtq *vq = &dev->vq[i];
+
+        vu_vring_stop_begin(dev, vq);
+        if (vq->state == VU_VRING_STOPPED) {
+            vring_forget(vq);
+        }
+    }
+}
+
+bool vu_vrings_are_idle(VuDev *dev, void *opaque)
+{
+    for (unsigned int i = 0; i < dev->max_queues; i++) {
+        if (vu_queue_inuse(&dev->vq[i]) > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void vu_vrings_reset_end(VuDev *dev)
+{
+    for (unsigned int i = 0; i < dev->max_queues; i++) {
+        VuVirtq *vq = &dev->vq[i];
+
+        if (vq->state == VU_VRING_STOPPING) {
+            vring_stop_end(dev, vq);
+            vring_forget(vq);
+        }
+    }
 }
