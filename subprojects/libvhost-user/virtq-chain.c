@@ -2,7 +2,7 @@
 /*
  * One walker for descriptor chains, direct and indirect, of every layout.
  *
- * Each descriptor is copied to private memory by two single loads, then decoded, then checked; the
+ * Each descriptor is copied to private memory by two atomic loads, then decoded, then checked; the
  * shared copy is not looked at again. A chain of direct descriptors is no longer than the ring, an
  * indirect table is left at its end or after as many steps as it has entries, so no chain loops.
  * A packed ring goes on behind the chain's last descriptor, so that one must be found even if an
@@ -20,15 +20,24 @@
 #define ASK_MAX  32
 #define ASK_PAGE 4096
 
-/* Indirect tables need not be aligned. */
-typedef uint64_t __attribute__((aligned(1), may_alias)) LooseU64;
+static void read_bytes(const uint8_t *shared, uint8_t *to, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        to[i] = __atomic_load_n(&shared[i], __ATOMIC_RELAXED);
+    }
+}
 
+/* Indirect tables need not be aligned. */
 static void read_wire(const void *shared, VirtqWireDesc *wire)
 {
-    const volatile LooseU64 *p = shared;
+    const uint64_t *word = shared;
 
-    wire->word[0] = p[0];
-    wire->word[1] = p[1];
+    if (VU_UNLIKELY((uintptr_t)shared % sizeof(*word))) {
+        read_bytes(shared, (uint8_t *)wire, sizeof(*wire));
+        return;
+    }
+    wire->word[0] = __atomic_load_n(&word[0], __ATOMIC_RELAXED);
+    wire->word[1] = __atomic_load_n(&word[1], __ATOMIC_RELAXED);
 }
 
 void chain_begin(ChainWalk *w, const VuVirtq *vq, VuXlate *x, const VirtqHead *head)
@@ -73,9 +82,8 @@ static int read_scattered(ChainWalk *w, uint64_t gpa, VirtqWireDesc *wire)
         if (rc < 0) {
             return rc;
         }
-        for (uint64_t i = 0; i < len; i++) {
-            *to++ = ((const volatile uint8_t *)from)[i];
-        }
+        read_bytes(from, to, len);
+        to += len;
         gpa += len;
         left -= len;
     }
@@ -122,7 +130,7 @@ static void read_ring(ChainWalk *w, unsigned int index, VirtqRawDesc *raw)
     VirtqWireDesc wire;
 
     if (w->ndescs == 0 && w->head.have_tail) {
-        wire.word[0] = *(const volatile LooseU64 *)&shared->word[0];
+        wire.word[0] = __atomic_load_n(&shared->word[0], __ATOMIC_RELAXED);
         wire.word[1] = w->head.tail;
     } else {
         read_wire(shared, &wire);

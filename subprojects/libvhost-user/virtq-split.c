@@ -168,8 +168,8 @@ static void split_fill(VuVirtq *vq, const VirtqUsed *used, unsigned int idx)
     unsigned int at = position(vq, vq->used_idx + idx);
     struct vring_used_elem *e = &vq->vring.used->ring[at];
 
-    e->id = htole32(used->id);
-    e->len = htole32(used->len);
+    __atomic_store_n(&e->id, htole32(used->id), __ATOMIC_RELAXED);
+    __atomic_store_n(&e->len, htole32(used->len), __ATOMIC_RELAXED);
     log_used(vq, offsetof(struct vring_used, ring) + at * sizeof(*e), sizeof(*e));
 }
 
