@@ -16,6 +16,7 @@
 #include "qemu/main-loop.h"
 #include "block/aio-wait.h"
 #include "block/backend.h"
+#include "block/medium.h"
 
 /* In flight */
 
@@ -232,6 +233,28 @@ int coroutine_fn blk_co_pdiscard(BlockBackend *blk, int64_t offset, int64_t byte
 
     if (ret == 0) {
         ret = bdrv_co_pdiscard(blk->root, offset, bytes);
+    }
+    return blk_finish(&r, ret);
+}
+
+int coroutine_fn blk_co_secure_erase(BlockBackend *blk, int64_t offset, int64_t bytes)
+{
+    BlkRequest r = { .blk = blk };
+    int ret = blk_begin(&r, offset, bytes, BLOCK_ACCT_UNMAP);
+
+    if (ret == 0) {
+        ret = bdrv_co_secure_erase(blk->root, offset, bytes);
+    }
+    return blk_finish(&r, ret);
+}
+
+int coroutine_fn blk_co_get_lifetime(BlockBackend *blk, BlockLifetime *ret_lifetime)
+{
+    BlkRequest r = { .blk = blk };
+    int ret = blk_begin(&r, 0, 0, BLOCK_ACCT_NONE);
+
+    if (ret == 0) {
+        ret = bdrv_co_get_lifetime(blk->root, ret_lifetime);
     }
     return blk_finish(&r, ret);
 }

@@ -15,6 +15,7 @@
 #include "qemu/lockable.h"
 #include "qemu/module.h"
 #include "block/block_int.h"
+#include "block/medium.h"
 
 typedef struct BlkdebugRule {
     BlkdebugEvent event;
@@ -43,6 +44,10 @@ typedef struct BDRVBlkdebugState {
     uint32_t max_write_zero;
     uint32_t opt_discard;
     uint32_t max_discard;
+    uint32_t opt_secure_erase;
+    uint32_t max_secure_erase; /* 0: what the other node has */
+    bool has_lifetime;         /* false: the other node's */
+    BlockLifetime lifetime;
     uint64_t take_child_perms;
     uint64_t unshare_child_perms;
 
@@ -143,7 +148,24 @@ static bool get_limits(BDRVBlkdebugState *s, const BlockdevOptionsBlkdebug *o, E
            get_limit(&s->opt_write_zero, o->has_opt_write_zero, o->opt_write_zero, align, errp) &&
            get_limit(&s->max_write_zero, o->has_max_write_zero, o->max_write_zero, align, errp) &&
            get_limit(&s->opt_discard, o->has_opt_discard, o->opt_discard, align, errp) &&
-           get_limit(&s->max_discard, o->has_max_discard, o->max_discard, align, errp);
+           get_limit(&s->max_discard, o->has_max_discard, o->max_discard, align, errp) &&
+           get_limit(&s->opt_secure_erase, o->has_opt_secure_erase, o->opt_secure_erase, align,
+                     errp) &&
+           get_limit(&s->max_secure_erase, o->has_max_secure_erase, o->max_secure_erase,
+                     MAX(align, s->opt_secure_erase), errp);
+}
+
+static bool get_lifetime(BDRVBlkdebugState *s, const BlkdebugLifetime *o, Error **errp)
+{
+    if (!is_power_of_2(MAX(s->opt_secure_erase, 1))) {
+        error_setg(errp, "Cannot meet constraints with opt-secure-erase %u", s->opt_secure_erase);
+        return false;
+    }
+    if (o) {
+        s->has_lifetime = true;
+        s->lifetime = (BlockLifetime){ o->pre_eol_info, o->typ_a, o->typ_b };
+    }
+    return true;
 }
 
 static uint64_t perms_of_list(const BlockPermissionList *list)
@@ -181,7 +203,7 @@ static int blkdebug_open(BlockDriverState *bs, BlockdevOptions *opts, int flags,
     s->unshare_child_perms = perms_of_list(o->unshare_child_perms);
     s->rules = g_array_new(false, false, sizeof(BlkdebugRule));
     qemu_mutex_init(&s->lock);
-    if (get_limits(s, o, errp) && add_rules(s, o, errp)) {
+    if (get_limits(s, o, errp) && get_lifetime(s, o->lifetime, errp) && add_rules(s, o, errp)) {
         ret = bdrv_open_file_child(bs, o->image, "image", BDRV_CHILD_FILTERED, errp);
     }
     if (ret < 0) {
@@ -206,6 +228,11 @@ static void blkdebug_refresh_limits(BlockDriverState *bs, Error **errp)
     bs->bl.max_pwrite_zeroes = MIN_NON_ZERO(bs->bl.max_pwrite_zeroes, (int64_t)s->max_write_zero);
     bs->bl.pdiscard_alignment = MAX(bs->bl.pdiscard_alignment, s->opt_discard);
     bs->bl.max_pdiscard = MIN_NON_ZERO(bs->bl.max_pdiscard, (int64_t)s->max_discard);
+    if (s->max_secure_erase) {
+        bs->bl.max_secure_erase = s->max_secure_erase;
+        bs->bl.secure_erase_alignment = s->opt_secure_erase;
+    }
+    bs->bl.has_lifetime = bs->bl.has_lifetime || s->has_lifetime;
 }
 
 static BdrvPerms blkdebug_child_perm(BlockDriverState *bs, BdrvChild *c, BdrvPerms parents)
@@ -330,6 +357,31 @@ static int coroutine_fn blkdebug_co_pdiscard(BlockDriverState *bs, int64_t offse
     return ret < 0 ? ret : bdrv_co_pdiscard(bs->file, offset, bytes);
 }
 
+/* A medium of our own invention forgets: what was there is overwritten. */
+static int coroutine_fn blkdebug_co_secure_erase(BlockDriverState *bs, int64_t offset,
+                                                 int64_t bytes)
+{
+    BDRVBlkdebugState *s = bs->opaque;
+    int ret = blkdebug_co_check(bs, BLKDEBUG_IO_TYPE_DISCARD, offset, bytes);
+
+    if (ret < 0) {
+        return ret;
+    }
+    return s->max_secure_erase ? bdrv_co_pwrite_zeroes(bs->file, offset, bytes, 0)
+                               : bdrv_co_secure_erase(bs->file, offset, bytes);
+}
+
+static int coroutine_fn blkdebug_co_get_lifetime(BlockDriverState *bs, BlockLifetime *ret_lifetime)
+{
+    BDRVBlkdebugState *s = bs->opaque;
+
+    if (s->has_lifetime) {
+        *ret_lifetime = s->lifetime;
+        return 0;
+    }
+    return bdrv_co_get_lifetime(bs->file, ret_lifetime);
+}
+
 /* The node below is flushed after this, by the block layer. */
 static int coroutine_fn blkdebug_co_flush(BlockDriverState *bs)
 {
@@ -357,6 +409,8 @@ static BlockDriver bdrv_blkdebug = {
     .bdrv_co_pwritev = blkdebug_co_pwritev,
     .bdrv_co_pwrite_zeroes = blkdebug_co_pwrite_zeroes,
     .bdrv_co_pdiscard = blkdebug_co_pdiscard,
+    .bdrv_co_secure_erase = blkdebug_co_secure_erase,
+    .bdrv_co_get_lifetime = blkdebug_co_get_lifetime,
     .bdrv_co_flush_to_disk = blkdebug_co_flush,
     .bdrv_co_truncate = blkdebug_co_truncate,
     .bdrv_co_debug_event = blkdebug_co_event,

@@ -75,7 +75,7 @@ static int raw_check_type(BlockDriverState *bs, BlockdevDriver driver, const cha
                    bs->drv->format_name, filename);
         return -EINVAL;
     }
-    return 0;
+    return s->is_device ? raw_device_check_zones(bs, filename, errp) : 0;
 }
 
 /* Without `locking=on` a host without such locks, or a file that cannot be locked, is fine. */
@@ -236,6 +236,7 @@ static void raw_refresh_limits(BlockDriverState *bs, Error **errp)
 
     bs->bl.max_iov = IOV_MAX;
     bs->bl.max_transfer = MAX_TRANSFER;
+    raw_device_refresh_limits(bs);
     if (!s->direct) {
         return;
     }
@@ -254,16 +255,18 @@ static void raw_refresh_limits(BlockDriverState *bs, Error **errp)
     bs->bl.opt_mem_alignment = MAX((size_t)s->dio_mem_align, qemu_real_host_page_size());
 }
 
-#define FILE_DRIVER(name)                                                                   \
-    {                                                                                       \
-        .format_name = name, .instance_size = sizeof(BDRVRawState), .bdrv_open = raw_open,  \
-        .bdrv_close = raw_close, .bdrv_refresh_limits = raw_refresh_limits,                 \
-        .bdrv_check_perm = raw_check_perm, .bdrv_set_perm = raw_set_perm,                   \
-        .bdrv_abort_perm_update = raw_abort_perm_update, .bdrv_co_preadv = raw_co_preadv,   \
-        .bdrv_co_pwritev = raw_co_pwritev, .bdrv_co_pwrite_zeroes = raw_co_pwrite_zeroes,   \
-        .bdrv_co_pdiscard = raw_co_pdiscard, .bdrv_co_flush_to_disk = raw_co_flush_to_disk, \
-        .bdrv_co_getlength = raw_co_getlength, .bdrv_co_truncate = raw_co_truncate,         \
-        .bdrv_get_allocated_file_size = raw_get_allocated_file_size,                        \
+#define FILE_DRIVER(name)                                                                     \
+    {                                                                                         \
+        .format_name = name, .instance_size = sizeof(BDRVRawState), .bdrv_open = raw_open,    \
+        .bdrv_close = raw_close, .bdrv_refresh_limits = raw_refresh_limits,                   \
+        .bdrv_check_perm = raw_check_perm, .bdrv_set_perm = raw_set_perm,                     \
+        .bdrv_abort_perm_update = raw_abort_perm_update, .bdrv_co_preadv = raw_co_preadv,     \
+        .bdrv_co_pwritev = raw_co_pwritev, .bdrv_co_pwrite_zeroes = raw_co_pwrite_zeroes,     \
+        .bdrv_co_pdiscard = raw_co_pdiscard, .bdrv_co_secure_erase = raw_co_secure_erase,     \
+        .bdrv_co_get_lifetime = raw_co_get_lifetime,                                          \
+        .bdrv_co_flush_to_disk = raw_co_flush_to_disk, .bdrv_co_getlength = raw_co_getlength, \
+        .bdrv_co_truncate = raw_co_truncate,                                                  \
+        .bdrv_get_allocated_file_size = raw_get_allocated_file_size,                          \
     }
 
 static BlockDriver file_drivers[] = { FILE_DRIVER("file"), FILE_DRIVER("host_device") };

@@ -5,6 +5,8 @@
 
 #include "block/block_int.h"
 
+struct BlockLifetime;
+
 typedef struct BDRVRawState {
     /* Constant after the open. */
     int fd;
@@ -58,5 +60,15 @@ int64_t coroutine_fn raw_co_getlength(BlockDriverState *bs);
 int64_t raw_get_allocated_file_size(BlockDriverState *bs);
 /* The exact length of @fd in bytes, or -errno. Any thread. */
 int64_t raw_fd_length(int fd);
+
+/* file-posix-device.c: what only block devices have */
+/* -errno with @errp for a device that can only be written zone by zone. Main loop's thread. */
+int raw_device_check_zones(BlockDriverState *bs, const char *filename, Error **errp);
+/* Main loop's thread. */
+void raw_device_refresh_limits(BlockDriverState *bs);
+int coroutine_fn raw_co_secure_erase(BlockDriverState *bs, int64_t offset, int64_t bytes);
+int coroutine_fn raw_co_get_lifetime(BlockDriverState *bs, struct BlockLifetime *ret_lifetime);
+/* Have a test's folder stand for /sys; it must live on. Main loop's thread, no node is open. */
+void raw_device_set_sysfs(const char *folder);
 
 #endif

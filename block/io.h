@@ -25,6 +25,8 @@ int coroutine_fn bdrv_read_aligned(BlockDriverState *bs, const BdrvSpan *s);
 /* Read, modify, write of one piece that begins or ends inside a block. */
 int coroutine_fn bdrv_write_unaligned(BlockDriverState *bs, const BdrvSpan *s);
 /* Runs @func for the checked write @s, tracked where the node needs it, and notes its end. */
+/* medium.c: what of secure erase and lifetime a driver has said to offer is really offered. */
+void bdrv_refresh_medium_limits(BlockDriverState *bs);
 int coroutine_fn bdrv_write_span(BlockDriverState *bs, const BdrvSpan *s, BdrvSpanFunc *func);
 /* 0; -EPERM without the permission to write; -EIO when @end is past the end without RESIZE. */
 int bdrv_check_write_perm(BdrvChild *child, int64_t end);

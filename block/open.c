@@ -14,6 +14,7 @@
 #include "qemu/host-utils.h"
 #include "qemu/main-loop.h"
 #include "block/block_int.h"
+#include "block/io.h"
 #include "block/node.h"
 #include "system/block-backend.h"
 #include "trace.h"
@@ -193,9 +194,15 @@ void bdrv_refresh_limits(BlockDriverState *bs, Error **errp)
     QLIST_FOREACH (c, &bs->children, next) {
         merge_limits(&bs->bl, &c->bs->bl);
     }
+    if (bs->drv->is_filter && bs->file) {
+        bs->bl.max_secure_erase = bs->file->bs->bl.max_secure_erase;
+        bs->bl.secure_erase_alignment = bs->file->bs->bl.secure_erase_alignment;
+        bs->bl.has_lifetime = bs->file->bs->bl.has_lifetime;
+    }
     if (bs->drv->bdrv_refresh_limits) {
         bs->drv->bdrv_refresh_limits(bs, errp);
     }
+    bdrv_refresh_medium_limits(bs);
     assert(is_power_of_2(bs->bl.request_alignment));
 }
 

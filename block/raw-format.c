@@ -11,6 +11,7 @@
 #include "qemu/atomic.h"
 #include "qemu/module.h"
 #include "block/block_int.h"
+#include "block/medium.h"
 
 typedef struct BDRVRawState {
     /* Constant; bytes. */
@@ -147,6 +148,18 @@ static int coroutine_fn raw_co_pdiscard(BlockDriverState *bs, int64_t offset, in
     return place < 0 ? place : bdrv_co_pdiscard(bs->file, place, bytes);
 }
 
+static int coroutine_fn raw_co_secure_erase(BlockDriverState *bs, int64_t offset, int64_t bytes)
+{
+    int64_t place = raw_place(bs, offset, bytes);
+
+    return place < 0 ? place : bdrv_co_secure_erase(bs->file, place, bytes);
+}
+
+static int coroutine_fn raw_co_get_lifetime(BlockDriverState *bs, BlockLifetime *ret_lifetime)
+{
+    return bdrv_co_get_lifetime(bs->file, ret_lifetime);
+}
+
 static int64_t coroutine_fn raw_co_getlength(BlockDriverState *bs)
 {
     return raw_window(bs->opaque, bdrv_getlength(bs->file->bs));
@@ -176,6 +189,10 @@ static void raw_refresh_limits(BlockDriverState *bs, Error **errp)
     if (!QEMU_IS_ALIGNED(s->offset, (int64_t)bs->bl.request_alignment)) {
         bs->bl.request_alignment = 1;
         bs->bl.min_mem_alignment = 1;
+    }
+    if (bs->bl.max_secure_erase &&
+        !QEMU_IS_ALIGNED(s->offset, (int64_t)bs->bl.secure_erase_alignment)) {
+        bs->bl.max_secure_erase = 0;
     }
 }
 
@@ -210,6 +227,8 @@ static BlockDriver bdrv_raw = {
     .bdrv_co_pwritev = raw_co_pwritev,
     .bdrv_co_pwrite_zeroes = raw_co_pwrite_zeroes,
     .bdrv_co_pdiscard = raw_co_pdiscard,
+    .bdrv_co_secure_erase = raw_co_secure_erase,
+    .bdrv_co_get_lifetime = raw_co_get_lifetime,
     .bdrv_co_getlength = raw_co_getlength,
     .bdrv_co_truncate = raw_co_truncate,
     .bdrv_get_allocated_file_size = raw_get_allocated_file_size,

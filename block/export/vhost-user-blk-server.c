@@ -23,6 +23,9 @@
 #include "standard-headers/linux/virtio_blk.h"
 #include "system/block-backend.h"
 #include "util/block-helpers.h"
+#ifdef CONFIG_DEVICE_BACKENDS
+#include "block/medium.h"
+#endif
 #include "vhost-user-blk-server.h"
 #include "virtio-blk-handler.h"
 #ifdef CONFIG_DEVICE_BACKENDS
@@ -48,6 +51,9 @@ enum {
     VU_BLK_TURN_BYTES = 16 * 1024,
 };
 
+/* virtio 1.2, 5.2.4: older headers know less of it. What is behind their struct is zero. */
+#define VHOST_USER_BLK_CONFIG_BYTES 96
+
 #define VHOST_USER_BLK_SERIAL_DEFAULT "vhost_user_blk"
 
 /* A queue's own; its context only. */
@@ -69,7 +75,7 @@ typedef struct VuBlkExport {
     VuServer vu_server;
     VirtioBlkHandler handler;
     VuBlkQueue *queues;              /* num_queues of them */
-    uint64_t ring_features;          /* offered because the user asked for them */
+    uint64_t added_features;         /* by what the user asked for, and the node's medium can */
     struct virtio_blk_config blkcfg; /* little-endian, as the guest reads it */
 } VuBlkExport;
 
@@ -283,7 +289,7 @@ static uint64_t vu_blk_get_features(VuDev *vu_dev)
                         1ull << VIRTIO_BLK_F_WRITE_ZEROES | 1ull << VIRTIO_BLK_F_MQ |
                         1ull << VIRTIO_F_VERSION_1;
 
-    features |= vexp->ring_features;
+    features |= vexp->added_features;
     return vexp->handler.writable ? features : features | 1ull << VIRTIO_BLK_F_RO;
 }
 
@@ -308,10 +314,11 @@ static int vu_blk_get_config(VuDev *vu_dev, uint8_t *config, uint32_t len)
 {
     VuBlkExport *vexp = vu_blk_from_dev(vu_dev);
 
-    if (len > sizeof(vexp->blkcfg)) {
+    if (len > VHOST_USER_BLK_CONFIG_BYTES) {
         return -1;
     }
-    memcpy(config, &vexp->blkcfg, len);
+    memset(config, 0, len);
+    memcpy(config, &vexp->blkcfg, MIN(len, sizeof(vexp->blkcfg)));
     return 0;
 }
 
@@ -417,6 +424,8 @@ typedef struct VuBlkConfig {
     uint64_t ring_features;
     uint32_t max_discard_segments;
     uint32_t max_write_zeroes_segments;
+    uint32_t max_secure_erase_segments;
+    struct virtio_blk_geometry geometry; /* little-endian */
 } VuBlkConfig;
 
 #ifdef CONFIG_DEVICE_BACKENDS
@@ -437,6 +446,52 @@ static bool vu_blk_read_ring_options(const BlockExportOptionsVhostUserBlk *opts,
     if (opts->has_access_platform && opts->access_platform) {
         config->ring_features |= 1ull << VIRTIO_F_IOMMU_PLATFORM;
     }
+    return true;
+}
+
+static bool vu_blk_read_segments(const BlockExportOptionsVhostUserBlk *opts, VuBlkConfig *config,
+                                 Error **errp)
+{
+    const char *wrong = NULL;
+
+    if (opts->has_max_discard_segments) {
+        config->max_discard_segments = opts->max_discard_segments;
+    }
+    if (opts->has_max_write_zeroes_segments) {
+        config->max_write_zeroes_segments = opts->max_write_zeroes_segments;
+    }
+    if (opts->has_max_secure_erase_segments) {
+        config->max_secure_erase_segments = opts->max_secure_erase_segments;
+    }
+    if (!config->max_discard_segments) {
+        wrong = "max-discard-segments";
+    } else if (!config->max_write_zeroes_segments) {
+        wrong = "max-write-zeroes-segments";
+    } else if (!config->max_secure_erase_segments) {
+        wrong = "max-secure-erase-segments";
+    }
+    if (wrong) {
+        error_setg(errp, "%s must be greater than 0", wrong);
+    }
+    return !wrong;
+}
+
+static bool vu_blk_read_geometry(const BlockExportGeometry *geometry, VuBlkConfig *config,
+                                 Error **errp)
+{
+    if (!geometry) {
+        return true;
+    }
+    if (!geometry->cyls || !geometry->heads || !geometry->secs) {
+        error_setg(errp, "geometry.%s must be greater than 0",
+                   !geometry->cyls    ? "cyls"
+                   : !geometry->heads ? "heads"
+                                      : "secs");
+        return false;
+    }
+    config->geometry.cylinders = cpu_to_le16(geometry->cyls);
+    config->geometry.heads = geometry->heads;
+    config->geometry.sectors = geometry->secs;
     return true;
 }
 #endif
@@ -461,19 +516,9 @@ static bool vu_blk_read_extensions(const BlockExportOptionsVhostUserBlk *opts, V
         }
         config->max_in_flight = opts->max_in_flight;
     }
-    if (opts->has_max_discard_segments) {
-        config->max_discard_segments = opts->max_discard_segments;
-    }
-    if (opts->has_max_write_zeroes_segments) {
-        config->max_write_zeroes_segments = opts->max_write_zeroes_segments;
-    }
-    if (!config->max_discard_segments || !config->max_write_zeroes_segments) {
-        error_setg(errp, "%s must be greater than 0",
-                   config->max_discard_segments ? "max-write-zeroes-segments"
-                                                : "max-discard-segments");
-        return false;
-    }
-    return vu_blk_read_ring_options(opts, config, errp);
+    return vu_blk_read_ring_options(opts, config, errp) &&
+           vu_blk_read_segments(opts, config, errp) &&
+           vu_blk_read_geometry(opts->geometry, config, errp);
 #else
     return true;
 #endif
@@ -491,6 +536,7 @@ static bool vu_blk_read_options(const BlockExportOptionsVhostUserBlk *opts, VuBl
         .serial = VHOST_USER_BLK_SERIAL_DEFAULT,
         .max_discard_segments = 1,
         .max_write_zeroes_segments = 1,
+        .max_secure_erase_segments = 1,
     };
     if (!check_block_size("logical-block-size", config->logical_block_size, errp)) {
         return false;
@@ -524,6 +570,38 @@ static void vu_blk_initialize_config(VuBlkExport *vexp, const VuBlkConfig *confi
     cfg->max_write_zeroes_sectors = cpu_to_le32(VIRTIO_BLK_MAX_WRITE_ZEROES_SECTORS);
     cfg->max_write_zeroes_seg = cpu_to_le32(config->max_write_zeroes_segments);
     cfg->write_zeroes_may_unmap = 1;
+}
+
+/* Ours: what the medium under the node can do besides, and what the user says of its shape. */
+static void vu_blk_initialize_medium(VuBlkExport *vexp, const VuBlkConfig *config)
+{
+#ifdef CONFIG_DEVICE_BACKENDS
+    VirtioBlkHandler *handler = &vexp->handler;
+    struct virtio_blk_config *cfg = &vexp->blkcfg;
+    uint64_t max = blk_get_max_secure_erase(handler->blk) >> VIRTIO_BLK_SECTOR_BITS;
+
+    cfg->geometry = config->geometry;
+    if (config->geometry.heads) {
+        vexp->added_features |= 1ull << VIRTIO_BLK_F_GEOMETRY;
+    }
+    if (max && handler->writable) {
+        uint32_t align =
+            MAX(blk_get_secure_erase_alignment(handler->blk), handler->logical_block_size) >>
+            VIRTIO_BLK_SECTOR_BITS;
+
+        handler->max_secure_erase_sectors = QEMU_ALIGN_DOWN(max, (uint64_t)align);
+        handler->max_secure_erase_segments = config->max_secure_erase_segments;
+        handler->secure_erase_alignment = align;
+        cfg->max_secure_erase_sectors = cpu_to_le32(handler->max_secure_erase_sectors);
+        cfg->max_secure_erase_seg = cpu_to_le32(config->max_secure_erase_segments);
+        cfg->secure_erase_sector_alignment = cpu_to_le32(align);
+        vexp->added_features |= 1ull << VIRTIO_BLK_SECURE_ERASE_BIT;
+    }
+    if (blk_has_lifetime(handler->blk)) {
+        handler->has_lifetime = true;
+        vexp->added_features |= 1ull << VIRTIO_BLK_LIFETIME_BIT;
+    }
+#endif
 }
 
 static VuBlkQueue *vu_blk_queues_new(VuBlkExport *vexp, unsigned num)
@@ -588,8 +666,9 @@ static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error *
         .max_discard_segments = config.max_discard_segments,
         .max_write_zeroes_segments = config.max_write_zeroes_segments,
     };
-    vexp->ring_features = config.ring_features;
+    vexp->added_features = config.ring_features;
     vu_blk_initialize_config(vexp, &config);
+    vu_blk_initialize_medium(vexp, &config);
     vexp->queues = vu_blk_queues_new(vexp, config.num_queues);
     if (!vhost_user_server_start(&vexp->vu_server, vu_opts->addr, exp->ctx, config.num_queues,
                                  &vu_blk_iface, errp)) {

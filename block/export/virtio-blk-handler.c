@@ -10,6 +10,9 @@
 #include "qemu/bswap.h"
 #include "qemu/iov.h"
 #include "block/block-common.h"
+#ifdef CONFIG_DEVICE_BACKENDS
+#include "block/medium.h"
+#endif
 #include "virtio-blk-handler.h"
 #include "standard-headers/linux/virtio_blk.h"
 
@@ -92,12 +95,14 @@ static uint8_t coroutine_fn blk_request_get_id(BlkRequest *req)
     return VIRTIO_BLK_S_OK;
 }
 
-/* What distinguishes discard from write-zeroes. */
-typedef struct SegmentKind {
+/* What distinguishes the requests that are made of segments. */
+typedef struct SegmentRules {
+    uint32_t max_segments; /* 0 counts as 1 */
+    uint32_t max_sectors;  /* of one segment */
+    uint32_t alignment;    /* sectors; 0: none but the disk's */
     uint32_t allowed_flags;
-    uint32_t max_sectors;
     int coroutine_fn (*run)(BlockBackend *blk, int64_t offset, int64_t bytes, uint32_t flags);
-} SegmentKind;
+} SegmentRules;
 
 static int coroutine_fn run_discard(BlockBackend *blk, int64_t offset, int64_t bytes,
                                     uint32_t flags)
@@ -113,37 +118,31 @@ static int coroutine_fn run_write_zeroes(BlockBackend *blk, int64_t offset, int6
     return blk_co_pwrite_zeroes(blk, offset, bytes, unmap ? BDRV_REQ_MAY_UNMAP : 0);
 }
 
-static const SegmentKind discard_kind = { 0, VIRTIO_BLK_MAX_DISCARD_SECTORS, run_discard };
-static const SegmentKind write_zeroes_kind = {
-    VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP,
-    VIRTIO_BLK_MAX_WRITE_ZEROES_SECTORS,
-    run_write_zeroes,
-};
-
 /* Check one segment; on VIRTIO_BLK_S_OK its offset and length in bytes are given. */
-static uint8_t coroutine_fn segment_check(VirtioBlkHandler *handler, const SegmentKind *kind,
+static uint8_t coroutine_fn segment_check(VirtioBlkHandler *handler, const SegmentRules *rules,
                                           const struct virtio_blk_discard_write_zeroes *raw,
                                           int64_t *ret_offset, int64_t *ret_bytes)
 {
     uint64_t sector = le64_to_cpu(raw->sector);
     uint32_t sectors = le32_to_cpu(raw->num_sectors);
 
-    if (le32_to_cpu(raw->flags) & ~kind->allowed_flags) {
+    if (le32_to_cpu(raw->flags) & ~rules->allowed_flags) {
         return VIRTIO_BLK_S_UNSUPP;
     }
-    if (sectors > kind->max_sectors || sector > INT64_MAX >> VIRTIO_BLK_SECTOR_BITS) {
+    if (sectors > rules->max_sectors || sector > INT64_MAX >> VIRTIO_BLK_SECTOR_BITS) {
         return VIRTIO_BLK_S_IOERR;
     }
     *ret_offset = sector << VIRTIO_BLK_SECTOR_BITS;
     *ret_bytes = (int64_t)sectors << VIRTIO_BLK_SECTOR_BITS;
-    if (!blk_request_in_range(handler, *ret_offset, *ret_bytes)) {
+    if (!blk_request_in_range(handler, *ret_offset, *ret_bytes) ||
+        (rules->alignment && (sector % rules->alignment || sectors % rules->alignment))) {
         return VIRTIO_BLK_S_IOERR;
     }
     return VIRTIO_BLK_S_OK;
 }
 
 /* Copy, check and run up to SEGMENTS_AT_ONCE segments, which begin at byte @done. */
-static uint8_t coroutine_fn segments_run(BlkRequest *req, const SegmentKind *kind, size_t done,
+static uint8_t coroutine_fn segments_run(BlkRequest *req, const SegmentRules *rules, size_t done,
                                          size_t bytes)
 {
     struct virtio_blk_discard_write_zeroes raw[SEGMENTS_AT_ONCE];
@@ -154,19 +153,18 @@ static uint8_t coroutine_fn segments_run(BlkRequest *req, const SegmentKind *kin
         return VIRTIO_BLK_S_IOERR;
     }
     for (size_t i = 0; i < bytes / sizeof(raw[0]); i++) {
-        status = segment_check(req->handler, kind, &raw[i], &offset, &length);
+        status = segment_check(req->handler, rules, &raw[i], &offset, &length);
         if (status != VIRTIO_BLK_S_OK) {
             return status;
         }
-        if (kind->run(req->handler->blk, offset, length, le32_to_cpu(raw[i].flags)) < 0) {
+        if (rules->run(req->handler->blk, offset, length, le32_to_cpu(raw[i].flags)) < 0) {
             return VIRTIO_BLK_S_IOERR;
         }
     }
     return VIRTIO_BLK_S_OK;
 }
 
-static uint8_t coroutine_fn blk_request_segments(BlkRequest *req, const SegmentKind *kind,
-                                                 uint32_t max_segments)
+static uint8_t coroutine_fn blk_request_segments(BlkRequest *req, const SegmentRules *rules)
 {
     const size_t segment = sizeof(struct virtio_blk_discard_write_zeroes);
     uint8_t status = VIRTIO_BLK_S_OK;
@@ -174,13 +172,13 @@ static uint8_t coroutine_fn blk_request_segments(BlkRequest *req, const SegmentK
     if (!req->handler->writable || !req->out_size || req->out_size % segment) {
         return VIRTIO_BLK_S_IOERR;
     }
-    if (req->out_size / segment > MAX(max_segments, 1)) {
+    if (req->out_size / segment > MAX(rules->max_segments, 1)) {
         return VIRTIO_BLK_S_UNSUPP;
     }
     for (size_t done = 0; done < req->out_size && status == VIRTIO_BLK_S_OK;) {
         size_t bytes = MIN(req->out_size - done, SEGMENTS_AT_ONCE * segment);
 
-        status = segments_run(req, kind, done, bytes);
+        status = segments_run(req, rules, done, bytes);
         done += bytes;
     }
     return status;
@@ -188,13 +186,66 @@ static uint8_t coroutine_fn blk_request_segments(BlkRequest *req, const SegmentK
 
 static uint8_t coroutine_fn blk_request_discard(BlkRequest *req)
 {
-    return blk_request_segments(req, &discard_kind, req->handler->max_discard_segments);
+    const SegmentRules rules = {
+        .max_segments = req->handler->max_discard_segments,
+        .max_sectors = VIRTIO_BLK_MAX_DISCARD_SECTORS,
+        .run = run_discard,
+    };
+
+    return blk_request_segments(req, &rules);
 }
 
 static uint8_t coroutine_fn blk_request_write_zeroes(BlkRequest *req)
 {
-    return blk_request_segments(req, &write_zeroes_kind, req->handler->max_write_zeroes_segments);
+    const SegmentRules rules = {
+        .max_segments = req->handler->max_write_zeroes_segments,
+        .max_sectors = VIRTIO_BLK_MAX_WRITE_ZEROES_SECTORS,
+        .allowed_flags = VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP,
+        .run = run_write_zeroes,
+    };
+
+    return blk_request_segments(req, &rules);
 }
+
+#ifdef CONFIG_DEVICE_BACKENDS
+/* Ours: what QEMU's block layer cannot ask of a medium. */
+static int coroutine_fn run_secure_erase(BlockBackend *blk, int64_t offset, int64_t bytes,
+                                         uint32_t flags)
+{
+    return blk_co_secure_erase(blk, offset, bytes);
+}
+
+static uint8_t coroutine_fn blk_request_secure_erase(BlkRequest *req)
+{
+    const SegmentRules rules = {
+        .max_segments = req->handler->max_secure_erase_segments,
+        .max_sectors = req->handler->max_secure_erase_sectors,
+        .alignment = req->handler->secure_erase_alignment,
+        .run = run_secure_erase,
+    };
+
+    return rules.max_sectors ? blk_request_segments(req, &rules) : VIRTIO_BLK_S_UNSUPP;
+}
+
+static uint8_t coroutine_fn blk_request_get_lifetime(BlkRequest *req)
+{
+    uint16_t answer[VIRTIO_BLK_LIFETIME_BYTES / sizeof(uint16_t)] = { 0 };
+    BlockLifetime lifetime;
+
+    if (!req->handler->has_lifetime) {
+        return VIRTIO_BLK_S_UNSUPP;
+    }
+    if (blk_co_get_lifetime(req->handler->blk, &lifetime) < 0) {
+        return VIRTIO_BLK_S_IOERR;
+    }
+    answer[0] = cpu_to_le16(lifetime.pre_eol_info);
+    answer[1] = cpu_to_le16(lifetime.est_typ_a);
+    answer[2] = cpu_to_le16(lifetime.est_typ_b);
+    req->written =
+        iov_from_buf(req->in_iov, req->in_num, 0, answer, MIN(sizeof(answer), req->in_size));
+    return VIRTIO_BLK_S_OK;
+}
+#endif
 
 static uint8_t coroutine_fn (*const blk_request_types[])(BlkRequest *req) = {
     [VIRTIO_BLK_T_IN] = blk_request_read,
@@ -203,6 +254,10 @@ static uint8_t coroutine_fn (*const blk_request_types[])(BlkRequest *req) = {
     [VIRTIO_BLK_T_GET_ID] = blk_request_get_id,
     [VIRTIO_BLK_T_DISCARD] = blk_request_discard,
     [VIRTIO_BLK_T_WRITE_ZEROES] = blk_request_write_zeroes,
+#ifdef CONFIG_DEVICE_BACKENDS
+    [VIRTIO_BLK_GET_LIFETIME] = blk_request_get_lifetime,
+    [VIRTIO_BLK_SECURE_ERASE] = blk_request_secure_erase,
+#endif
 };
 
 /* Where the status byte lies: the last byte that the device may write; NULL: nowhere. */

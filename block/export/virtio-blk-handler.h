@@ -17,6 +17,14 @@
 /* Bytes of the answer to GET_ID. */
 #define VIRTIO_BLK_SERIAL_BYTES 20
 
+/* virtio 1.2, 5.2.3 and 5.2.6: what older headers do not name. */
+#define VIRTIO_BLK_LIFETIME_BIT     15
+#define VIRTIO_BLK_SECURE_ERASE_BIT 16
+#define VIRTIO_BLK_GET_LIFETIME     10
+#define VIRTIO_BLK_SECURE_ERASE     14
+/* Bytes of the answer to GET_LIFETIME: three numbers of 16 bits, zeroes. */
+#define VIRTIO_BLK_LIFETIME_BYTES 24
+
 /* What requests need of their device. Constant while requests run. */
 typedef struct VirtioBlkHandler {
     BlockBackend *blk;
@@ -25,6 +33,10 @@ typedef struct VirtioBlkHandler {
     bool writable;
     uint32_t max_discard_segments;      /* 0 counts as 1 */
     uint32_t max_write_zeroes_segments; /* 0 counts as 1 */
+    uint32_t max_secure_erase_sectors;  /* of a segment; 0: the device has no secure erase */
+    uint32_t max_secure_erase_segments; /* 0 counts as 1 */
+    uint32_t secure_erase_alignment;    /* sectors; 0 counts as 1 */
+    bool has_lifetime;
 } VirtioBlkHandler;
 
 /* The type of a request whose header is not there. */

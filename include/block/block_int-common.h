@@ -21,6 +21,8 @@
 #include "qemu/queue.h"
 #include "qemu/thread.h"
 
+struct BlockLifetime;
+
 /* What requests may look like when they reach the driver; lengths and alignments in bytes. */
 typedef struct BlockLimits {
     /* Power of two; offset and length of reads and writes are multiples. At least 1. */
@@ -30,6 +32,11 @@ typedef struct BlockLimits {
     uint32_t pdiscard_alignment;
     int64_t max_pwrite_zeroes;
     uint32_t pwrite_zeroes_alignment;
+    /* Longest secure erase, and its alignment, a power of two; 0: the medium has none. */
+    int64_t max_secure_erase;
+    uint32_t secure_erase_alignment;
+    /* The medium can tell how worn it is. */
+    bool has_lifetime;
     /* Best and largest read or write; 0: no limit. */
     uint32_t opt_transfer;
     uint32_t max_transfer;
@@ -112,6 +119,9 @@ struct BlockDriver {
                                               BdrvRequestFlags flags);
     /* -ENOTSUP counts as success. */
     int coroutine_fn (*bdrv_co_pdiscard)(BlockDriverState *bs, int64_t offset, int64_t bytes);
+    /* Only where bl.max_secure_erase and bl.has_lifetime say so; see block/medium.h. */
+    int coroutine_fn (*bdrv_co_secure_erase)(BlockDriverState *bs, int64_t offset, int64_t bytes);
+    int coroutine_fn (*bdrv_co_get_lifetime)(BlockDriverState *bs, struct BlockLifetime *lifetime);
     /* Makes completed writes durable as far as this node is concerned; bs->file comes after it. */
     int coroutine_fn (*bdrv_co_flush_to_disk)(BlockDriverState *bs);
     /* The length in bytes, or -errno. NULL: that of bs->file. */
