@@ -9,6 +9,7 @@
 #include "qapi/error.h"
 #include "qemu/module.h"
 #include "block/block_int.h"
+#include "block/medium.h"
 #include "block/throttle-groups.h"
 
 static int throttle_open(BlockDriverState *bs, BlockdevOptions *opts, int flags, Error **errp)
@@ -70,6 +71,18 @@ static int coroutine_fn throttle_co_pdiscard(BlockDriverState *bs, int64_t offse
     return bdrv_co_pdiscard(bs->file, offset, bytes);
 }
 
+static int coroutine_fn throttle_co_secure_erase(BlockDriverState *bs, int64_t offset,
+                                                 int64_t bytes)
+{
+    throttle_group_co_io_limits_intercept(bs->opaque, bytes, THROTTLE_WRITE);
+    return bdrv_co_secure_erase(bs->file, offset, bytes);
+}
+
+static int coroutine_fn throttle_co_get_lifetime(BlockDriverState *bs, BlockLifetime *ret_lifetime)
+{
+    return bdrv_co_get_lifetime(bs->file, ret_lifetime);
+}
+
 static int coroutine_fn throttle_co_truncate(BlockDriverState *bs, int64_t offset, bool exact,
                                              PreallocMode prealloc, BdrvRequestFlags flags,
                                              Error **errp)
@@ -120,6 +133,8 @@ static BlockDriver bdrv_throttle = {
     .bdrv_co_pwritev = throttle_co_pwritev,
     .bdrv_co_pwrite_zeroes = throttle_co_pwrite_zeroes,
     .bdrv_co_pdiscard = throttle_co_pdiscard,
+    .bdrv_co_secure_erase = throttle_co_secure_erase,
+    .bdrv_co_get_lifetime = throttle_co_get_lifetime,
     .bdrv_co_truncate = throttle_co_truncate,
     .bdrv_drain_begin = throttle_drain_begin,
     .bdrv_drain_end = throttle_drain_end,
