@@ -84,19 +84,35 @@ static void region_unref(VuRegion *r)
     }
 }
 
-/* Map what @m describes; @fd stays the caller's. */
-static int region_new(VuDev *dev, const VhostUserMemoryRegion *m, int fd, VuRegion **ret_region)
+static int check_region(VuDev *dev, const VhostUserMemoryRegion *m)
 {
     uint64_t end;
-    VuMapping mapping;
-    VuRegion *r;
-    int rc;
 
     if (m->memory_size == 0 || __builtin_add_overflow(m->guest_phys_addr, m->memory_size, &end) ||
         __builtin_add_overflow(m->userspace_addr, m->memory_size, &end)) {
         return vu_refuse(dev, EINVAL, "a region of %#llx bytes at %#llx wraps around",
                          (unsigned long long)m->memory_size,
                          (unsigned long long)m->guest_phys_addr);
+    }
+    /* With GPA_ADDRESSES the front-end has no addresses but the guest's. */
+    if (vu_has_protocol_feature(dev, VHOST_USER_PROTOCOL_F_GPA_ADDRESSES) &&
+        m->userspace_addr != m->guest_phys_addr) {
+        return vu_refuse(dev, EINVAL, "a region at %#llx has another address, %#llx",
+                         (unsigned long long)m->guest_phys_addr,
+                         (unsigned long long)m->userspace_addr);
+    }
+    return 0;
+}
+
+/* Map what @m describes; @fd stays the caller's. */
+static int region_new(VuDev *dev, const VhostUserMemoryRegion *m, int fd, VuRegion **ret_region)
+{
+    VuMapping mapping;
+    VuRegion *r;
+    int rc = check_region(dev, m);
+
+    if (rc < 0) {
+        return rc;
     }
     rc = vu_map_file(fd, m->mmap_offset, m->memory_size, &mapping);
     if (rc < 0) {

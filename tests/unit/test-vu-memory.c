@@ -245,6 +245,42 @@ static void test_only_the_very_region_is_removed(void)
     vu_rig_done(&rig);
 }
 
+static void test_with_gpa_addresses_rings_have_guest_addresses(void)
+{
+    struct vhost_vring_addr by_uaddr, by_gpa;
+    VhostUserMemoryRegion r;
+    VuRig rig;
+
+    vu_rig_init(&rig);
+    vu_rig_negotiate(&rig, 1ull << 32,
+                     1ull << VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS |
+                         1ull << VHOST_USER_PROTOCOL_F_GPA_ADDRESSES);
+    r = vu_client_region(&rig.client, 0, VU_RIG_MEM);
+    add_reg(&rig, &r, rig.client.mem_fd);
+    vu_rig_refused(&rig, VHOST_USER_ADD_MEM_REG);
+    r.userspace_addr = r.guest_phys_addr;
+    add_reg(&rig, &r, rig.client.mem_fd);
+    vu_rig_accepted(&rig, VHOST_USER_ADD_MEM_REG);
+    by_gpa = by_uaddr = vu_ring_addr(&rig.ring[0]);
+    by_gpa.desc_user_addr = vu_client_gpa(&rig.client, rig.ring[0].desc);
+    by_gpa.avail_user_addr = vu_client_gpa(&rig.client, rig.ring[0].avail);
+    by_gpa.used_user_addr = vu_client_gpa(&rig.client, rig.ring[0].used);
+    vu_client_send_state(&rig.client, VHOST_USER_SET_VRING_NUM, 0, 16);
+    vu_rig_accepted(&rig, VHOST_USER_SET_VRING_NUM);
+    vu_client_send(&rig.client, VHOST_USER_SET_VRING_ADDR, &by_uaddr, sizeof(by_uaddr), -1);
+    vu_rig_refused(&rig, VHOST_USER_SET_VRING_ADDR);
+    vu_client_send(&rig.client, VHOST_USER_SET_VRING_ADDR, &by_gpa, sizeof(by_gpa), -1);
+    vu_rig_accepted(&rig, VHOST_USER_SET_VRING_ADDR);
+    vu_client_send_file(&rig.client, VHOST_USER_SET_VRING_KICK, 0, rig.ring[0].kick);
+    vu_rig_accepted(&rig, VHOST_USER_SET_VRING_KICK);
+    vu_client_send_state(&rig.client, VHOST_USER_SET_VRING_ENABLE, 0, 1);
+    vu_rig_accepted(&rig, VHOST_USER_SET_VRING_ENABLE);
+    vu_rig_offer(&rig, 3, 8);
+    free(vu_queue_pop(&rig.dev, vu_get_queue(&rig.dev, 0), sizeof(VuVirtqElement)));
+    g_assert_cmpuint(vu_queue_inuse(vu_get_queue(&rig.dev, 0)), ==, 1);
+    vu_rig_done(&rig);
+}
+
 /* ---- Changes under requests ---- */
 
 static VuVirtqElement *pop_one(VuRig *rig, uint64_t gpa)
@@ -395,6 +431,8 @@ int main(int argc, char **argv)
     harness_add("/vu-memory/regions_may_not_overlap", test_regions_may_not_overlap);
     harness_add("/vu-memory/table_counts_are_checked", test_table_counts_are_checked);
     harness_add("/vu-memory/509_slots_can_be_filled", test_509_slots_can_be_filled);
+    harness_add("/vu-memory/with_gpa_addresses_rings_have_guest_addresses",
+                test_with_gpa_addresses_rings_have_guest_addresses);
     harness_add("/vu-memory/only_the_very_region_is_removed", test_only_the_very_region_is_removed);
     harness_add("/vu-memory/removal_is_acknowledged_after_the_last_request",
                 test_removal_is_acknowledged_after_the_last_request);
