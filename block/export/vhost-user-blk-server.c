@@ -38,7 +38,7 @@ enum {
     /* A kick message can name no more (vhost-user, SET_VRING_KICK). */
     VHOST_USER_BLK_NUM_QUEUES_DRIVABLE = 256,
     VHOST_USER_BLK_QUEUE_SIZE_DEFAULT = 1024,
-    /* A request takes about 20 KiB, one of very many segments 60 KiB. */
+    /* A request takes 5 to 10 KiB of memory, one of a thousand segments some 40 KiB. */
     VHOST_USER_BLK_MAX_IN_FLIGHT_DEFAULT = 2048,
     /* Data segments of a request: a default ring of 128 holds one with header and status. */
     VHOST_USER_BLK_SEG_MAX = 128 - 2,

@@ -62,16 +62,20 @@ bool attack_kicks(Attack *a)
                          : vub_send_u64(a->sock, VUB_SET_VRING_KICK, a->ring.index, a->ring.kick);
 }
 
+/* Nothing but loops would have the ring given up soon: one chain of all has an end. */
 bool attack_chains_begin(Attack *a)
 {
+    const unsigned loop = ATTACK_RING_SIZE - 1;
+
     if (!attack_ring_begin(a)) {
         return false;
     }
-    for (unsigned i = 0; i < ATTACK_RING_SIZE; i++) {
+    *desc_at(a, loop) = (struct vring_desc){ ATTACK_DATA, 16, 0, 0 };
+    for (unsigned i = 0; i < loop; i++) {
         *desc_at(a, i) = (struct vring_desc){
             .addr = ATTACK_DATA,
             .flags = VRING_DESC_F_NEXT,
-            .next = (i + 1) % ATTACK_RING_SIZE,
+            .next = (i + 1) % loop,
         };
     }
     return true;
