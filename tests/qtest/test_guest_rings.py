@@ -1,21 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""QEMU's vhost-user-blk-pci with every layout of the rings that its options can ask for."""
+"""Guests with every layout of the rings: what QEMU's options ask for, what UML takes by itself."""
 
+import os
 import re
+import shutil
+import tempfile
 import unittest
 
+from support import paths
+from support.daemon import Daemon
+from support.disk_checks import DiskChecks
+from support.guest_uml import UmlGuest
+from support.image import MIB, Image
 from test_guest_qemu import Life, OneDisk
 
-INDIRECT, EVENT_IDX, PACKED = 28, 29, 34
+INDIRECT, EVENT_IDX, PACKED, IN_ORDER = 28, 29, 34, 35
 
 
-class Rings(OneDisk):
-    """Subclasses say what is asked for; a guest silently goes without what it is not offered."""
+class RingChecks:
+    """Needs `guest`, `daemon`, and what was asked for."""
 
     layout = 'split'
     size = 128
-    features = {INDIRECT: '1', EVENT_IDX: '1', PACKED: '0'}
-    objects = ('--trace', 'vu_server_event')
+    num_queues = 1
+    features = {}
 
     def test_layout_is_the_one_that_was_asked_for(self):
         rings = re.findall(r'queue (\d+) (split|packed) value 0x([0-9a-f]+)', self.daemon.stderr())
@@ -26,6 +34,35 @@ class Rings(OneDisk):
     def test_driver_accepted_the_features(self):
         bits = self.guest.run('cat $(dirname $(readlink -f /sys/block/vda))/../features')
         self.assertEqual({bit: bits[bit] for bit in self.features}, self.features)
+
+
+class UmlTakesWhatIsOffered(DiskChecks, RingChecks, unittest.TestCase):
+    """It sets the base of a packed ring to 0, as of a split one, and accepts the rest."""
+
+    layout = 'packed'
+    size = 256
+    features = {INDIRECT: '1', EVENT_IDX: '1', PACKED: '1', IN_ORDER: '0'}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(dir=paths.cache())
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.image = Image(os.path.join(cls.folder, 'disk'), 64 * MIB)
+        cls.daemon = Daemon('--trace', 'vu_server_event', '--blockdev',
+                            f'file,node-name=d,filename={cls.image.path},discard=unmap')
+        cls.addClassCleanup(cls.daemon.close)
+        cls.daemon.qmp.command('block-export-add', type='vhost-user-blk', id='e', node_name='d',
+                               addr={'type': 'unix', 'path': cls.daemon.path('sock')},
+                               writable=True, **{'num-queues': 1, 'in-order': True})
+        cls.guest = UmlGuest(cls.daemon.path('sock'))
+        cls.addClassCleanup(cls.guest.close)
+
+
+class Rings(RingChecks, OneDisk):
+    """Subclasses say what is asked for; a guest silently goes without what it is not offered."""
+
+    features = {INDIRECT: '1', EVENT_IDX: '1', PACKED: '0'}
+    objects = ('--trace', 'vu_server_event')
 
 
 class Packed(Rings, Life, unittest.TestCase):

@@ -410,6 +410,34 @@ static void test_ring_is_reset_with_another_size(VuDriver *d)
     }
 }
 
+static void take_all(VuDev *dev, int qidx)
+{
+    VuVirtq *vq = vu_get_queue(dev, qidx);
+    VuVirtqElement *e;
+
+    while ((e = vu_queue_pop(dev, vq, sizeof(*e)))) {
+        vu_queue_push(dev, vq, e, 0);
+        free(e);
+    }
+}
+
+/* The data goes no further than the transport: what arrives is a kick, whatever its value. */
+static void test_kick_with_notification_data_is_a_kick(VuDriver *d)
+{
+    static const uint64_t values[] = { 1, 0x80070000, 0xffff0000, 0x1234567890abcdef };
+    int kick = d->packed ? d->ring.kick : d->split->kick;
+
+    g_assert_true(vu_has_feature(d->dev, VU_DRIVER_NOTIFICATION_DATA));
+    vu_set_queue_handler(d->dev, d->vq, take_all);
+    for (unsigned int i = 0; i < G_N_ELEMENTS(values); i++) {
+        vu_driver_offer_one(d, i);
+        g_assert_cmpint(write(kick, &values[i], sizeof(values[i])), ==, sizeof(values[i]));
+        g_assert_cmpint(vu_rig_poll(&d->rig), ==, 1);
+        vu_driver_assert_used(d, i, 0);
+        g_assert_cmpint(vu_rig_poll(&d->rig), ==, 0);
+    }
+}
+
 static void test_err_descriptor_that_comes_late_is_told(VuDriver *d)
 {
     int late = dup(d->err);
@@ -446,7 +474,8 @@ static const VuDriverTest tests[] = {
     VU_DRIVER_TEST(kick_is_wanted_when_the_ring_is_empty, VU_DRIVER_EVENT_IDX),
     VU_DRIVER_TEST(kick_is_not_wanted_while_the_device_says_so, 0),
     VU_DRIVER_TEST(stopped_ring_goes_on_where_it_stood, 0),
-    VU_DRIVER_TEST(ring_is_reset_with_another_size, 0),
+    VU_DRIVER_TEST(ring_is_reset_with_another_size, 1ull << VU_DRIVER_RING_RESET),
+    VU_DRIVER_TEST(kick_with_notification_data_is_a_kick, 1ull << VU_DRIVER_NOTIFICATION_DATA),
     VU_DRIVER_TEST(err_descriptor_that_comes_late_is_told, 0),
 };
 

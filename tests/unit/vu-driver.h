@@ -18,6 +18,10 @@
 #define VU_DRIVER_EVENT_IDX (1ull << VIRTIO_RING_F_EVENT_IDX)
 #define VU_DRIVER_INDIRECT  (1ull << VIRTIO_RING_F_INDIRECT_DESC)
 
+/* Bits that older kernel headers do not have. */
+#define VU_DRIVER_NOTIFICATION_DATA 38
+#define VU_DRIVER_RING_RESET        40
+
 typedef struct VuDriverElem {
     VuVirtqElement elem;
     int mark;
