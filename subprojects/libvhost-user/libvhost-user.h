@@ -386,6 +386,7 @@ struct VuVirtq {
     unsigned int num;   /* SET_VRING_NUM */
     uint32_t base;      /* SET_VRING_BASE, or where the ring was stopped */
     bool have_base;
+    bool big_endian; /* SET_VRING_ENDIAN */
     bool was_reset; /* there is none to start at, but base still tells where the ring was stopped */
     struct vhost_vring_addr vra; /* SET_VRING_ADDR, as it came */
     bool have_addr;
@@ -584,6 +585,13 @@ void vu_queue_kick_later(VuDev *dev, VuVirtq *vq);
 /** vu_queue_enabled, vu_queue_started: the two flags of a ring. Control or queue context. */
 bool vu_queue_enabled(VuDev *dev, VuVirtq *vq);
 bool vu_queue_started(const VuDev *dev, const VuVirtq *vq);
+
+/**
+ * vu_queue_big_endian: the queue's guest is a legacy one, and big-endian: so are the headers that
+ * its driver puts into buffers (those of modern devices are little-endian). Control or queue
+ * context.
+ */
+bool vu_queue_big_endian(const VuDev *dev, const VuVirtq *vq);
 
 /** vu_queue_inuse: elements popped and not yet given back. Any context. */
 unsigned int vu_queue_inuse(const VuVirtq *vq);

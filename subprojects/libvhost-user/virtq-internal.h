@@ -161,6 +161,7 @@ typedef struct VirtqOps {
 } VirtqOps;
 
 extern const VirtqOps virtq_split_ops;
+extern const VirtqOps virtq_split_be_ops;
 extern const VirtqOps virtq_packed_ops;
 
 /* One of the three parts of a ring, as the front-end gave it. */

@@ -3,13 +3,29 @@
  * The split layout: descriptor table, available ring, used ring (virtio 1.2, section 2.7).
  *
  * Indices run freely through 16 bits; a position is the index modulo the ring's size, a power of
- * two. Fields are little-endian, as modern devices have them.
+ * two. Fields are little-endian, as modern devices have them; virtq-split-be.c builds this file
+ * once more for legacy guests of the other kind, so that nobody pays for the choice.
  */
 #include <endian.h>
 #include <errno.h>
+#include <string.h>
 #include <linux/virtio_config.h>
 
 #include "virtq-internal.h"
+
+#ifdef VIRTQ_BIG_ENDIAN
+#define from16(x) be16toh(x)
+#define from32(x) be32toh(x)
+#define from64(x) be64toh(x)
+#define to16(x)   htobe16(x)
+#define to32(x)   htobe32(x)
+#else
+#define from16(x) le16toh(x)
+#define from32(x) le32toh(x)
+#define from64(x) le64toh(x)
+#define to16(x)   htole16(x)
+#define to32(x)   htole32(x)
+#endif
 
 static unsigned int position(const VuVirtq *vq, uint16_t idx)
 {
@@ -62,7 +78,7 @@ static int split_map(const VuVirtq *vq, VuXlate *x, bool event_idx, VuRing *ret_
 
 static void split_start(VuVirtq *vq, uint32_t base, bool in_order)
 {
-    vq->used_idx = le16toh(__atomic_load_n(&vq->vring.used->idx, __ATOMIC_RELAXED));
+    vq->used_idx = from16(__atomic_load_n(&vq->vring.used->idx, __ATOMIC_RELAXED));
     vq->last_avail_idx = in_order ? vq->used_idx : (uint16_t)base;
     vq->avail_wrap = false;
     vq->shadow_avail_idx = vq->last_avail_idx;
@@ -82,7 +98,7 @@ static bool split_base_ok(uint32_t base, unsigned int num)
 
 static int split_refresh(VuVirtq *vq)
 {
-    uint16_t idx = le16toh(__atomic_load_n(&vq->vring.avail->idx, __ATOMIC_ACQUIRE));
+    uint16_t idx = from16(__atomic_load_n(&vq->vring.avail->idx, __ATOMIC_ACQUIRE));
 
     /* More than the ring can hold: the guest jumped, or went back. */
     if ((uint16_t)(idx - vq->last_avail_idx) > vq->vring.num) {
@@ -107,7 +123,7 @@ static int split_peek(VuVirtq *vq, VirtqPlace at, VirtqHead *ret_head)
             return 0;
         }
     }
-    head = le16toh(__atomic_load_n(&vq->vring.avail->ring[position(vq, at.idx)], __ATOMIC_RELAXED));
+    head = from16(__atomic_load_n(&vq->vring.avail->ring[position(vq, at.idx)], __ATOMIC_RELAXED));
     if (head >= vq->vring.num) {
         return -EINVAL;
     }
@@ -136,15 +152,17 @@ static void split_move(const VuVirtq *vq, VirtqPlace *place, int n)
 static void split_decode(const ChainWalk *w, const VirtqWireDesc *wire, unsigned int index,
                          VirtqRawDesc *raw)
 {
-    uint64_t tail = le64toh(wire->word[1]);
-    uint16_t flags = tail >> 32;
+    struct vring_desc d;
+    uint16_t flags;
 
-    raw->desc.addr = le64toh(wire->word[0]);
-    raw->desc.len = (uint32_t)tail;
+    memcpy(&d, wire, sizeof(d));
+    flags = from16(d.flags);
+    raw->desc.addr = from64(d.addr);
+    raw->desc.len = from32(d.len);
     raw->desc.write = flags & VRING_DESC_F_WRITE;
     raw->table = flags & VRING_DESC_F_INDIRECT;
     raw->more = flags & VRING_DESC_F_NEXT;
-    raw->next = tail >> 48;
+    raw->next = from16(d.next);
     raw->id = 0;
 }
 
@@ -168,8 +186,8 @@ static void split_fill(VuVirtq *vq, const VirtqUsed *used, unsigned int idx)
     unsigned int at = position(vq, vq->used_idx + idx);
     struct vring_used_elem *e = &vq->vring.used->ring[at];
 
-    __atomic_store_n(&e->id, htole32(used->id), __ATOMIC_RELAXED);
-    __atomic_store_n(&e->len, htole32(used->len), __ATOMIC_RELAXED);
+    __atomic_store_n(&e->id, to32(used->id), __ATOMIC_RELAXED);
+    __atomic_store_n(&e->len, to32(used->len), __ATOMIC_RELAXED);
     log_used(vq, offsetof(struct vring_used, ring) + at * sizeof(*e), sizeof(*e));
 }
 
@@ -177,7 +195,7 @@ static void split_flush(VuVirtq *vq, unsigned int num)
 {
     uint16_t new = vq->used_idx + num;
 
-    __atomic_store_n(&vq->vring.used->idx, htole16(new), __ATOMIC_RELEASE);
+    __atomic_store_n(&vq->vring.used->idx, to16(new), __ATOMIC_RELEASE);
     log_used(vq, offsetof(struct vring_used, idx), sizeof(vq->vring.used->idx));
     vq->used_idx = new;
     /* Once round the ring since the last decision: the comparison would be ambiguous. */
@@ -202,14 +220,14 @@ static bool split_should_notify(VuVirtq *vq)
     /* The guest must see the used index before we see its wish. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (!vq->event_idx) {
-        uint16_t flags = le16toh(__atomic_load_n(&vq->vring.avail->flags, __ATOMIC_RELAXED));
+        uint16_t flags = from16(__atomic_load_n(&vq->vring.avail->flags, __ATOMIC_RELAXED));
 
         return !(flags & VRING_AVAIL_F_NO_INTERRUPT);
     }
     vq->signalled_used = vq->used_idx;
     vq->signalled_used_valid = true;
     return !valid ||
-           passed(le16toh(__atomic_load_n(used_event(vq), __ATOMIC_RELAXED)), vq->used_idx, old);
+           passed(from16(__atomic_load_n(used_event(vq), __ATOMIC_RELAXED)), vq->used_idx, old);
 }
 
 static void split_set_notification(VuVirtq *vq, bool enable, VirtqPlace at)
@@ -217,12 +235,12 @@ static void split_set_notification(VuVirtq *vq, bool enable, VirtqPlace at)
     if (!vq->event_idx) {
         uint16_t flags = enable ? 0 : VRING_USED_F_NO_NOTIFY;
 
-        __atomic_store_n(&vq->vring.used->flags, htole16(flags), __ATOMIC_RELAXED);
+        __atomic_store_n(&vq->vring.used->flags, to16(flags), __ATOMIC_RELAXED);
         log_used(vq, offsetof(struct vring_used, flags), sizeof(uint16_t));
     } else if (enable) {
-        uint16_t idx = le16toh(__atomic_load_n(&vq->vring.avail->idx, __ATOMIC_RELAXED));
+        uint16_t idx = from16(__atomic_load_n(&vq->vring.avail->idx, __ATOMIC_RELAXED));
 
-        __atomic_store_n(avail_event(vq), htole16(idx), __ATOMIC_RELAXED);
+        __atomic_store_n(avail_event(vq), to16(idx), __ATOMIC_RELAXED);
         vq->armed_idx = idx;
         vq->armed = true;
         log_used(vq,
@@ -235,8 +253,13 @@ static void split_set_notification(VuVirtq *vq, bool enable, VirtqPlace at)
     }
 }
 
+#ifdef VIRTQ_BIG_ENDIAN
+const VirtqOps virtq_split_be_ops = {
+    .name = "big-endian split",
+#else
 const VirtqOps virtq_split_ops = {
     .name = "split",
+#endif
     .num_ok = split_num_ok,
     .map = split_map,
     .start = split_start,

@@ -409,6 +409,7 @@ int vu_set_vring_err(VuDev *dev, VhostUserMsg *msg);
 int vu_set_vring_enable(VuDev *dev, VhostUserMsg *msg);
 
 int vu_vring_kick(VuDev *dev, VhostUserMsg *msg);
+int vu_set_vring_endian(VuDev *dev, VhostUserMsg *msg);
 
 int vu_reset_device(VuDev *dev, VhostUserMsg *msg);
 int vu_set_status(VuDev *dev, VhostUserMsg *msg);
@@ -426,6 +427,8 @@ void vu_vring_done(VuDev *dev, VuVirtq *vq);
 const char *vu_vring_state_name(const VuVirtq *vq);
 /* Find the ring and hand it to its queue; it is stopped. 0 or -errno, refused. */
 int vu_vring_start(VuDev *dev, VuVirtq *vq);
+/* The layout and byte order that were agreed on; for a ring that is stopped. */
+void vu_vring_choose_layout(VuDev *dev, VuVirtq *vq);
 /* Nothing is popped any more. Does nothing if the ring is not started. */
 void vu_vring_stop_begin(VuDev *dev, VuVirtq *vq);
 /* The end of that, once nothing is out; else that is dropped for good. Queue context. */

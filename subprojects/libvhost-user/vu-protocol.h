@@ -295,6 +295,10 @@ static_assert(offsetof(struct vhost_vring_addr, used_user_addr) == 16, "used com
 #define VHOST_USER_VRING_IDX_MASK  0xffu
 #define VHOST_USER_VRING_NOFD_MASK (0x1u << 8)
 
+/* SET_VRING_ENDIAN */
+#define VHOST_USER_VRING_LITTLE_ENDIAN 0
+#define VHOST_USER_VRING_BIG_ENDIAN    1
+
 #define VU_PACKED __attribute__((packed))
 
 /* One message. Everything up to payload + size is on the wire, the rest is ours. */

@@ -75,17 +75,26 @@ static void remap_for_features(VuDev *dev, VuVirtq *vq)
     }
 }
 
-/* A base means something else in the other layout. */
-static void choose_layout(VuDev *dev, VuVirtq *vq)
+static const VirtqOps *layout_of(VuDev *dev, VuVirtq *vq)
 {
-    const VirtqOps *ops =
-        vu_has_feature(dev, VIRTIO_F_RING_PACKED) ? &virtq_packed_ops : &virtq_split_ops;
+    if (vu_has_feature(dev, VIRTIO_F_RING_PACKED)) {
+        return &virtq_packed_ops;
+    }
+    /* Modern guests are little-endian, whatever was said. */
+    return vq->big_endian && !vu_has_feature(dev, VIRTIO_F_VERSION_1) ? &virtq_split_be_ops
+                                                                      : &virtq_split_ops;
+}
 
-    if (ops != vq->ops) {
-        vq->ops = ops;
+void vu_vring_choose_layout(VuDev *dev, VuVirtq *vq)
+{
+    const VirtqOps *ops = layout_of(dev, vq);
+
+    /* A base means something else in the other layout. */
+    if ((ops == &virtq_packed_ops) != (vq->ops == &virtq_packed_ops)) {
         vq->have_base = false;
         vq->was_reset = false;
     }
+    vq->ops = ops;
 }
 
 int vu_vrings_check_features(VuDev *dev, uint64_t features)
@@ -112,7 +121,7 @@ void vu_vrings_refresh(VuDev *dev)
         VuVirtq *vq = &dev->vq[i];
 
         if (vq->state == VU_VRING_STOPPED) {
-            choose_layout(dev, vq);
+            vu_vring_choose_layout(dev, vq);
         } else {
             remap_for_features(dev, vq);
             vu_vring_run(dev, vq, queue_refresh, NULL);

@@ -52,6 +52,11 @@ bool vu_queue_enabled(VuDev *dev, VuVirtq *vq)
     return vq->enable;
 }
 
+bool vu_queue_big_endian(const VuDev *dev, const VuVirtq *vq)
+{
+    return vq->ops == &virtq_split_be_ops;
+}
+
 bool vu_queue_started(const VuDev *dev, const VuVirtq *vq)
 {
     return vq->state == VU_VRING_STARTED;
@@ -205,6 +210,23 @@ int vu_set_vring_base(VuDev *dev, VhostUserMsg *msg)
     vq->base = base;
     vq->have_base = true;
     vq->was_reset = false;
+    return VU_DONE;
+}
+
+int vu_set_vring_endian(VuDev *dev, VhostUserMsg *msg)
+{
+    VuVirtq *vq = queue_of_state(dev, msg);
+    int rc = check_stopped(dev, vq);
+
+    if (rc < 0) {
+        return rc;
+    }
+    if (msg->payload.state.num > VHOST_USER_VRING_BIG_ENDIAN) {
+        return vu_refuse(dev, EINVAL, "queue %u cannot have byte order %u", vq->index,
+                         msg->payload.state.num);
+    }
+    vq->big_endian = msg->payload.state.num == VHOST_USER_VRING_BIG_ENDIAN;
+    vu_vring_choose_layout(dev, vq);
     return VU_DONE;
 }
 
@@ -423,6 +445,7 @@ int vu_vring_kick(VuDev *dev, VhostUserMsg *msg)
 static void vring_forget(VuVirtq *vq)
 {
     vq->num = 0;
+    vq->big_endian = false;
     vq->was_reset |= vq->have_base;
     vq->have_base = false;
     vq->have_addr = false;
