@@ -164,22 +164,29 @@ bool aio_poll_busy(AioContext *ctx, int64_t timeout)
     poll_begin(ctx);
     if (ctx->fdmon_ops->need_wait(ctx)) {
         ctx->fdmon_ops->wait(ctx, 0);
+        /* Requests may take their time to be submitted; that was no waiting. */
         if (aio_pending(ctx)) {
+            ctx->poll_since = 0;
             return true;
         }
+        ctx->poll_since = ctx->poll_since ? get_clock() : 0;
     }
     return poll_for(ctx, max_ns);
 }
 
-void aio_poll_adjust(AioContext *ctx, int64_t block_ns)
+void aio_poll_adjust(AioContext *ctx)
 {
-    int64_t max_ns = qatomic_read(&ctx->poll_max_ns), before = ctx->poll_ns;
+    int64_t max_ns = qatomic_read(&ctx->poll_max_ns), before = ctx->poll_ns, block_ns;
     int64_t grow = qatomic_read(&ctx->poll_grow) ?: POLL_GROW_DEFAULT;
     int64_t shrink = qatomic_read(&ctx->poll_shrink);
     int64_t weight = qatomic_read(&ctx->poll_weight) ?: POLL_WEIGHT_DEFAULT;
 
+    if (!ctx->poll_since) {
+        return;
+    }
     /* One very long wait must not outweigh many short ones after it. */
-    block_ns = MIN(block_ns, 2 * max_ns);
+    block_ns = MIN(get_clock() - ctx->poll_since, 2 * max_ns);
+    ctx->poll_since = 0;
     ctx->poll_avg_ns += (block_ns - ctx->poll_avg_ns) / (1LL << weight);
     if (ctx->poll_avg_ns > max_ns) {
         ctx->poll_ns = shrink ? ctx->poll_ns / shrink : 0;

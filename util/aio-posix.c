@@ -272,23 +272,17 @@ bool aio_poll(AioContext *ctx, bool blocking)
     /* Whatever the loop around this one has put off, we may be waiting for. */
     bool progress = defer_call_flush();
     int64_t timeout = blocking && !progress ? aio_compute_timeout(ctx) : 0;
-    bool adaptive, found;
-    int64_t start = 0;
+    bool found;
 
     if (timeout && qatomic_read(&ctx->notified)) {
         timeout = 0;
     }
-    adaptive = timeout && qatomic_read(&ctx->poll_max_ns);
-    if (adaptive) {
-        start = get_clock();
-    }
+    ctx->poll_since = timeout && qatomic_read(&ctx->poll_max_ns) ? get_clock() : 0;
     found = aio_poll_busy(ctx, timeout);
     if (!found || !wait_needless(ctx)) {
         wait_in_kernel(ctx, found ? 0 : timeout);
     }
-    if (adaptive) {
-        aio_poll_adjust(ctx, get_clock() - start);
-    }
+    aio_poll_adjust(ctx);
     return dispatch_all(ctx) || progress;
 }
 
@@ -301,10 +295,14 @@ bool aio_poll_sleepless(AioContext *ctx, int64_t max_timeout)
     if (progress || qatomic_read(&ctx->notified)) {
         timeout = 0;
     }
+    if (timeout && !ctx->poll_since && qatomic_read(&ctx->poll_max_ns)) {
+        ctx->poll_since = get_clock();
+    }
     found = aio_poll_busy(ctx, timeout);
     if (timeout && !found) {
         return false;
     }
+    aio_poll_adjust(ctx);
     if (!found || !wait_needless(ctx)) {
         wait_in_kernel(ctx, 0);
     }

@@ -170,8 +170,8 @@ bool aio_poll_busy(AioContext *ctx, int64_t timeout);
 /** aio_poll_end: leave the busy phase before sleeping.  True if a handler has work after all. */
 bool aio_poll_end(AioContext *ctx);
 
-/** aio_poll_adjust: the loop has waited @block_ns for its last event. */
-void aio_poll_adjust(AioContext *ctx, int64_t block_ns);
+/** aio_poll_adjust: an event has come; if the loop was waiting for one, learn from how long. */
+void aio_poll_adjust(AioContext *ctx);
 
 /** aio_poll_sync: take over changes of the handlers into @ctx->pollers. */
 void aio_poll_sync(AioContext *ctx);

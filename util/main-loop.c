@@ -24,7 +24,6 @@ static GArray *gpollfds; /* GPollFD; main thread */
 
 /* Main thread. */
 static int64_t alone_since; /* get_clock(): the AioContext runs, all others wait; 0: they do not */
-static int64_t idle_since;  /* get_clock(): the AioContext waits for an event; 0: it does not */
 
 #define ALONE_MAX_NS 500000
 /* As in an IOThread. */
@@ -152,28 +151,6 @@ static void poll_sources(int64_t timeout)
     }
 }
 
-/* If the AioContext has been waiting, it has not been in vain: let polling adapt. */
-static void event_has_come(int64_t now)
-{
-    if (idle_since) {
-        aio_poll_adjust(qemu_aio_context, now - idle_since);
-        idle_since = 0;
-    }
-}
-
-/* What can be done without GLib.  False: there was nothing, not even while polling. */
-static bool run_context_alone(int64_t now)
-{
-    if (!idle_since && qatomic_read(&qemu_aio_context->poll_max_ns)) {
-        idle_since = now;
-    }
-    if (!aio_poll_sleepless(qemu_aio_context, timers_deadline())) {
-        return false;
-    }
-    event_has_come(get_clock());
-    return true;
-}
-
 static void run_all_sources(bool nonblocking)
 {
     GMainContext *context = g_main_context_default();
@@ -185,7 +162,7 @@ static void run_all_sources(bool nonblocking)
     timeout = query_sources(context, max_priority);
     poll_sources(nonblocking ? 0 : qemu_soonest_timeout(timeout, timers_deadline()));
     if (aio_has_event(qemu_aio_context)) {
-        event_has_come(get_clock());
+        aio_poll_adjust(qemu_aio_context);
     }
     if (g_main_context_check(context, max_priority, (GPollFD *)gpollfds->data, gpollfds->len)) {
         g_main_context_dispatch(context);
@@ -201,7 +178,7 @@ void main_loop_wait(int nonblocking)
     if (nonblocking || others_wait) {
         alone_since = 0;
         run_all_sources(true);
-    } else if (run_context_alone(now)) {
+    } else if (aio_poll_sleepless(qemu_aio_context, timers_deadline())) {
         alone_since = alone_since ?: now;
     } else {
         alone_since = 0;

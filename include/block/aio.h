@@ -141,6 +141,7 @@ struct AioContext {
     unsigned pollers_gen; /* a value of handlers_gen */
     unsigned nr_unpolled; /* handlers without io_poll, as of pollers_gen */
     unsigned depth;       /* nested iterations */
+    int64_t poll_since;   /* get_clock() when it began to wait; 0: it does not */
     bool poll_started;    /* between io_poll_begin and io_poll_end */
     int64_t poll_ns;      /* how long to poll next */
     int64_t poll_avg_ns;  /* recent time from wait to event */

@@ -262,6 +262,22 @@ static void nop_done(CqeHandler *handler)
     active--;
 }
 
+/* Copying what is in the page cache may take longer than it is worth polling. */
+static void test_time_of_submission_is_no_waiting(void)
+{
+    CqeHandler handler = { .cb = nop_done };
+
+    settle();
+    aio_context_set_poll_params(ctx, NANOSECONDS_PER_SECOND, 0, 0, &error_abort);
+    settle();
+    ctx->poll_ns = ctx->poll_max_ns;
+    ctx->poll_avg_ns = 0;
+    active++;
+    aio_add_sqe(prep_nop, NULL, &handler);
+    finish();
+    g_assert_cmpint(ctx->poll_avg_ns, ==, 0);
+}
+
 static void test_gsource_serves_requests(void)
 {
     GMainContext *context = g_main_context_new();
@@ -305,6 +321,7 @@ static const struct {
     { "/io-uring/callback_submits_again", test_callback_submits_again },
     { "/io-uring/callback_waits_for_another", test_callback_waits_for_another },
     { "/io-uring/busy_polling_sees_completions", test_busy_polling_sees_completions },
+    { "/io-uring/time_of_submission_is_no_waiting", test_time_of_submission_is_no_waiting },
     { "/io-uring/gsource_serves_requests", test_gsource_serves_requests },
 };
 

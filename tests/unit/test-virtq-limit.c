@@ -113,8 +113,12 @@ static void test_held_up_queue_is_looked_at(void)
 
     begin(&rig, 1);
     offer_all(&rig, 0, 10);
+    g_assert_true(vu_queue_poll(&rig.dev, vu_get_queue(&rig.dev, 0)));
     pop_all(&rig, 0, &popped);
     g_assert_cmpuint(popped.n, ==, RESERVE);
+    /* Whoever polls must not run the handler again and again meanwhile. */
+    g_assert_false(vu_queue_empty(&rig.dev, vu_get_queue(&rig.dev, 0)));
+    g_assert_false(vu_queue_poll(&rig.dev, vu_get_queue(&rig.dev, 0)));
     handled = rig.handled[0];
     for (unsigned int done = 0; done < 10; done++) {
         push_last(&rig, 0, &popped);
