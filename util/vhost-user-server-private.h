@@ -74,6 +74,8 @@ void vu_server_kick_later(VuDev *vu_dev, VuVirtq *vq);
 void vu_server_watches_set(VuServer *server, bool on);
 /* The trip: take them off and return when no kick handler runs any more. */
 void coroutine_fn vu_server_watches_stop(VuServer *server);
+/* Home context, after an attach: look at the queues if that could not be done while detached. */
+void vu_server_look_missed(VuServer *server);
 /* The library has let go of the queues: no watch may be left. */
 void vu_server_watches_forget(VuServer *server);
 

@@ -175,14 +175,27 @@ static void vu_queue_watch(VuDev *vu_dev, VuVirtq *vq, void *opaque)
     vu_watch_sync(watch);
 }
 
-/* A drain may have begun meanwhile; what is not looked at here, the next attach looks at. */
+static bool vu_queue_may_run(VuServer *server)
+{
+    return qatomic_read(&server->ctx) && !qatomic_read(&server->quiescing);
+}
+
+/*
+ * A drain may have begun meanwhile. If its end starts a new trip, that looks at all queues. But the
+ * trip may not have noticed the drain at all; then vu_server_look_missed() does what is missed
+ * here.
+ */
 static void vu_queue_look(VuDev *vu_dev, VuVirtq *vq, void *opaque)
 {
     VuServer *server = vu_server_from_dev(vu_dev);
 
-    if (qatomic_read(&server->ctx) && !qatomic_read(&server->quiescing)) {
-        vu_queue_kick(vu_dev, vq->index);
+    if (!vu_queue_may_run(server)) {
+        qatomic_set_mb(&server->look_missed, true);
+        if (!vu_queue_may_run(server)) {
+            return;
+        }
     }
+    vu_queue_kick(vu_dev, vq->index);
 }
 
 /*
@@ -320,6 +333,21 @@ void vu_server_watches_set(VuServer *server, bool on)
     for (int i = 0; i < server->max_queues; i++) {
         if (server->watches[i].used) {
             vu_watch_request_sync(&server->watches[i]);
+        }
+    }
+}
+
+void vu_server_look_missed(VuServer *server)
+{
+    if (!qatomic_read(&server->look_missed) || !qatomic_xchg(&server->look_missed, false)) {
+        return;
+    }
+    for (int i = 0; i < server->max_queues; i++) {
+        VuFdWatch *watch = &server->watches[i];
+
+        if (watch->used) {
+            qatomic_inc(&server->pending_sync);
+            aio_bh_schedule_oneshot(vu_watch_ctx(watch), vu_kick_later_bh, watch);
         }
     }
 }

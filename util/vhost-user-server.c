@@ -310,6 +310,9 @@ static void vu_server_sync(VuServer *server)
             qatomic_set(&server->trip_ctx, ctx);
         }
         vu_server_watches_set(server, ctx);
+        if (ctx) {
+            vu_server_look_missed(server);
+        }
     }
     if (server->co_trip) {
         if (!ctx || life == VU_SERVER_STOPPING) {

@@ -91,6 +91,7 @@ typedef struct VuServer {
     VuServerLife life;
     unsigned in_flight;    /* requests from pop to push; top bit: the trip waits for idle */
     unsigned pending_sync; /* bottom halves on their way to the home or a queue */
+    bool look_missed;      /* a queue could not be looked at while detached */
     bool wake_wanted;      /* the trip waits for a condition */
     Coroutine *co_trip;    /* the client trip; NULL when none runs */
     bool quiescing;

@@ -38,14 +38,18 @@ class Call(ProtoCase):
         self.assertEqual(driver.vring.calls(), 0)
         self.assertEqual(len(driver.vring.take_used()), 1)
 
-    def test_requests_that_complete_together_are_announced_together(self):
+    def test_first_of_a_batch_is_announced_at_once_and_the_others_together(self):
         self.add('null', driver='null-co', size=1 << 20, read_zeroes=True)
         self.addCleanup(self.remove, 'null')
         driver = self.quiet_driver(name='null')
         driver.vring.publish(*[driver.put(IN, number, in_length=512).head for number in range(8)])
         driver.vring.kick()
-        self.assertEqual(driver.vring.calls(5), 1)
-        self.assertEqual(driver.vring.device_used_index(), 9)
+        calls = driver.vring.calls(5)
+        while driver.vring.device_used_index() < 9 or calls < 2:
+            more = driver.vring.calls(5)
+            self.assertGreater(more, 0)
+            calls += more
+        self.assertEqual(calls, 2)
 
     def test_event_index_holds_calls_back_until_it_is_passed(self):
         driver = self.quiet_driver(event_idx=True)
