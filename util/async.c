@@ -113,7 +113,8 @@ static gboolean aio_source_prepare(GSource *source, gint *timeout)
     aio_poll_end(ctx);
     ctx->fdmon_ops->gsource_prepare(ctx);
     ns = aio_compute_timeout(ctx);
-    if (__atomic_load_n(&ctx->notified, __ATOMIC_SEQ_CST)) {
+    /* What the kernel did not take (it was interrupted, say) must not be slept over. */
+    if (__atomic_load_n(&ctx->notified, __ATOMIC_SEQ_CST) || ctx->fdmon_ops->need_wait(ctx)) {
         ns = 0;
     }
     *timeout = qemu_timeout_ns_to_ms(ns);
