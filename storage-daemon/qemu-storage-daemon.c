@@ -122,6 +122,8 @@ int main(int argc, char **argv)
 
     error_init(argv[0]);
     signal(SIGPIPE, SIG_IGN);
+    /* A write beyond the limit of file size shall fail, not end everybody's disk. */
+    signal(SIGXFSZ, SIG_IGN);
     if (!occupy_standard_fds()) {
         return EXIT_FAILURE;
     }

@@ -73,13 +73,8 @@ static const SandboxCall threads[] = {
 };
 
 static const SandboxCall signals[] = {
-    { "rt_sigaction" },
-    { "rt_sigprocmask" },
-    { "rt_sigreturn" },
-    { "rt_sigtimedwait" },
-    { "sigaltstack" },
-    { "restart_syscall" },
-    {},
+    { "rt_sigaction" },  { "rt_sigprocmask" }, { "rt_sigreturn" },    { "rt_sigtimedwait" },
+    { "rt_sigpending" }, { "sigaltstack" },    { "restart_syscall" }, {},
 };
 
 static const SandboxCall clocks[] = {

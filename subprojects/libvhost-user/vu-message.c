@@ -274,12 +274,35 @@ static bool has_room(int fd)
 
 static ssize_t write_pipe_now(int fd, const struct iovec *iov)
 {
-    ssize_t n = pwritev2(fd, iov, 1, -1, RWF_NOWAIT);
+    ssize_t n;
 
-    if (n < 0 && errno == EOPNOTSUPP && has_room(fd)) {
-        n = writev(fd, iov, 1);
-    }
+    do {
+        n = pwritev2(fd, iov, 1, -1, RWF_NOWAIT);
+        if (n < 0 && errno == EOPNOTSUPP && has_room(fd)) {
+            n = writev(fd, iov, 1);
+        }
+    } while (n < 0 && errno == EINTR);
     return n;
+}
+
+static ssize_t send_now(int fd, const uint64_t *one)
+{
+    ssize_t n;
+
+    do {
+        n = send(fd, one, sizeof(*one), MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+
+/* A full counter is a signal that has not been heard yet; one that was interrupted is none. */
+static void signal_eventfd(int fd, const uint64_t *one)
+{
+    ssize_t n;
+
+    do {
+        n = has_room(fd) ? write(fd, one, sizeof(*one)) : 0;
+    } while (n < 0 && errno == EINTR);
 }
 
 /* A pipe whose reader is gone must not end the process. */
@@ -311,12 +334,11 @@ void vu_signal_fd(int fd, bool is_eventfd)
         return;
     }
     if (!is_eventfd) {
-        if (send(fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == ENOTSOCK) {
+        if (send_now(fd, &one) < 0 && errno == ENOTSOCK) {
             signal_pipe(fd, &iov);
         }
-    } else if (has_room(fd) && write(fd, &one, sizeof(one)) < 0) {
-        /* A full counter is a signal that has not been heard yet. */
-        return;
+    } else {
+        signal_eventfd(fd, &one);
     }
 }
 

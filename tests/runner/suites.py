@@ -15,6 +15,9 @@ DAEMON = 'storage-daemon/qemu-storage-daemon'
 # Protocol tests that run once more on a daemon in a sandbox.
 SANDBOXED = ('test_lifecycle', 'test_moving', 'test_multithread', 'test_proto_blk',
              'test_proto_memory', 'test_proto_stream', 'test_qmp', 'test_qtest_forms')
+# Those that run once more on a daemon whose system calls are interrupted and do less than asked.
+INJECTED = ('test_moving', 'test_multithread', 'test_proto_blk', 'test_proto_kick_call',
+            'test_proto_memory', 'test_proto_stream', 'test_qmp')
 
 
 def _tap(top, path):
@@ -54,18 +57,20 @@ def unit(top):
             *builds.unit_tests(top, 'release', PLAIN)]
 
 
-def _sandboxed(top, jobs):
-    """Those of @jobs that are to run again on a daemon in a sandbox."""
-    wrapper = os.path.join(top, 'tests/qtest/sandboxed')
-    return [dataclasses.replace(job, name=f'{job.name}-sandboxed',
-                                env={**job.env, 'QSD': wrapper, 'QSD_SANDBOXED': job.env['QSD']})
-            for job in jobs if os.path.basename(job.name) in SANDBOXED]
+def _wrapped(top, jobs, wrapper, names):
+    """Those of @jobs that are to run again, on a daemon that tests/qtest/@wrapper starts."""
+    path = os.path.join(top, 'tests/qtest', wrapper)
+    return [dataclasses.replace(job, name=f'{job.name}-{wrapper}',
+                                env={**job.env, 'QSD': path,
+                                     f'QSD_{wrapper.upper()}': job.env['QSD']})
+            for job in jobs if os.path.basename(job.name) in names]
 
 
 def proto(top):
     """A scripted client over a socket, and the daemon's own life, under ASan and UBSan."""
     jobs = _python_tests(top, 'proto', 'asan', 600, 4)
-    return jobs + _sandboxed(top, jobs)
+    return (jobs + _wrapped(top, jobs, 'sandboxed', SANDBOXED) +
+            _wrapped(top, jobs, 'injected', INJECTED))
 
 
 def guest(top):

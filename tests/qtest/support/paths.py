@@ -21,7 +21,13 @@ def contrib(name):
 
 def sanitized():
     """Whether the daemon is one with a sanitizer, which keeps freed memory for a while."""
-    return 'asan' in os.environ.get('QSD_SANDBOXED', os.environ.get('QSD', ''))
+    return 'asan' in ''.join(os.environ.get(name, '') for name in
+                             ('QSD', 'QSD_SANDBOXED', 'QSD_INJECTED'))
+
+
+def injector():
+    """The library that has the daemon's system calls fail, of the daemon's build."""
+    return os.path.join(os.path.dirname(daemon()), '../tests/qtest/inject.so')
 
 
 def cache():
