@@ -365,15 +365,17 @@ struct VuVirtq {
     struct VuMapUse *use;      /* memory that new elements are popped with */
     struct VuMapUse *ring_use; /* memory that the ring itself lies in */
     struct VuLog *log;         /* dirty log, or NULL */
-    bool log_buffers;          /* VHOST_F_LOG_ALL is on */
-    struct VuMisses *misses;   /* translations it asked for; NULL: never any */
-    struct VuPins *ring_pins;  /* translations that the ring itself lies behind */
-    bool starved;              /* atomic: it waits for some of them, nothing can be popped */
-    unsigned int empty_kicks;  /* so many in a row while there was nothing to do */
-    uint64_t empty_since;      /* ns of the monotonic clock: the first of them */
-    unsigned int quota;        /* of elements that may be out, by now */
-    bool held_up;              /* something was not popped for want of quota */
-    unsigned int bad_run;      /* malformed chains since the last good one */
+    int log_fd;                /* signalled after something was marked, or -1 */
+    bool log_fd_is_eventfd;
+    bool log_buffers;         /* VHOST_F_LOG_ALL is on */
+    struct VuMisses *misses;  /* translations it asked for; NULL: never any */
+    struct VuPins *ring_pins; /* translations that the ring itself lies behind */
+    bool starved;             /* atomic: it waits for some of them, nothing can be popped */
+    unsigned int empty_kicks; /* so many in a row while there was nothing to do */
+    uint64_t empty_since;     /* ns of the monotonic clock: the first of them */
+    unsigned int quota;       /* of elements that may be out, by now */
+    bool held_up;             /* something was not popped for want of quota */
+    unsigned int bad_run;     /* malformed chains since the last good one */
     bool in_handler;
     bool kick_again; /* run the handler once more; only where VuIoOps.kick_later is not set */
     VuQueueStats stats;

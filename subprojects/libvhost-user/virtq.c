@@ -457,12 +457,6 @@ void vu_queue_fill(VuDev *dev, VuVirtq *vq, const VuVirtqElement *elem, unsigned
     }
 }
 
-static void signal_log(VuDev *dev)
-{
-    vu_signal_fd(__atomic_load_n(&dev->priv->log_call_fd, __ATOMIC_RELAXED),
-                 __atomic_load_n(&dev->priv->log_call_is_eventfd, __ATOMIC_RELAXED));
-}
-
 void vu_queue_flush(VuDev *dev, VuVirtq *vq, unsigned int num)
 {
     if (!vq->in_order || vq->order_lost) {
@@ -473,7 +467,7 @@ void vu_queue_flush(VuDev *dev, VuVirtq *vq, unsigned int num)
         flush_rest(vq);
     }
     if (VU_UNLIKELY(vq->log)) {
-        signal_log(dev);
+        vu_signal_fd(vq->log_fd, vq->log_fd_is_eventfd);
     }
     check_idle(dev, vq);
 }

@@ -2,8 +2,17 @@
 /*
  * The dirty log of live migration: one bit for each 4 KiB of guest memory that we wrote to.
  *
- * Control owns the mapping. Queues borrow it; they are told about a change before the old mapping
- * goes (vu_vrings_refresh() returns when every queue has heard of it).
+ * Control owns the mapping and the descriptor that is signalled. Queues borrow both; they are told
+ * about a change before the old one goes (vu_vrings_refresh() returns when every queue has heard of
+ * it).
+ *
+ * The order is: write, mark, show. What the device has written is marked when the element is
+ * filled, and so before the guest can see it used; what we write to a ring is marked at once
+ * afterwards. A front-end that reads and clears the log and then copies the page may copy it once
+ * too often, but never once too few; when the ring has been stopped, nothing is unmarked.
+ *
+ * All the memory that an element lets the device write is marked, whatever the used length says: a
+ * status, for one, lies behind data of which none may have been written.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,7 +33,8 @@ void vu_log_range(const VuLog *log, uint64_t gpa, uint64_t len)
         if (page / 8 >= log->bytes) {
             return;
         }
-        __atomic_fetch_or(&log->bitmap[page / 8], 1u << (page % 8), __ATOMIC_RELAXED);
+        /* Who finds the mark and takes it away must find in the page what was written. */
+        __atomic_fetch_or(&log->bitmap[page / 8], 1u << (page % 8), __ATOMIC_RELEASE);
     }
 }
 

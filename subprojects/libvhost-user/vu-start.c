@@ -58,6 +58,8 @@ static void queue_refresh(VuDev *dev, VuVirtq *vq, void *opaque)
     vq->in_order = vu_has_feature(dev, VIRTIO_F_IN_ORDER);
     vq->notify_on_empty = vu_has_feature(dev, VIRTIO_F_NOTIFY_ON_EMPTY);
     vq->log = dev->priv->dirty_log;
+    vq->log_fd = dev->priv->log_call_fd;
+    vq->log_fd_is_eventfd = dev->priv->log_call_is_eventfd;
     vq->log_buffers = vu_has_feature(dev, VHOST_F_LOG_ALL);
 }
 

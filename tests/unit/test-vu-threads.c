@@ -13,183 +13,14 @@
 
 #include "qemu/atomic.h"
 #include "harness.h"
-#include "vu-client.h"
 #include "vu-packed.h"
+#include "vu-thread-rig.h"
 
-#define QUEUES    3
+#define QUEUES    VU_THREAD_QUEUES
 #define MEM       (1u << 20)
 #define RING_ROOM 0x4000
 #define DATA      0x40000
 #define ROUNDS    700
-
-typedef struct Rig Rig;
-
-/* What control wants to be done in a queue's thread. */
-typedef struct Order {
-    vu_queue_fn fn; /* NULL: end */
-    void *opaque;
-    bool done;
-} Order;
-
-typedef struct Worker {
-    Rig *rig;
-    unsigned int index;
-    pthread_t thread;
-    pthread_mutex_t mutex; /* order, done */
-    pthread_cond_t cond;
-    Order *order;
-    int bell;
-    int kick; /* own thread */
-    vu_watch_cb kick_cb;
-    void *kick_data;
-} Worker;
-
-struct Rig {
-    VuDev dev;
-    Worker worker[QUEUES];
-    pthread_mutex_t mutex;
-    pthread_cond_t woken;
-    bool wake;
-    pthread_t control;
-    GString *panic;
-};
-
-static Rig *rig_of(VuDev *dev)
-{
-    return container_of(dev, Rig, dev);
-}
-
-/* ---- A queue's thread ---- */
-
-static void run_order(Worker *w)
-{
-    Order *order = w->order;
-
-    if (order->fn) {
-        order->fn(&w->rig->dev, vu_get_queue(&w->rig->dev, w->index), order->opaque);
-    }
-    pthread_mutex_lock(&w->mutex);
-    order->done = true;
-    pthread_cond_signal(&w->cond);
-    pthread_mutex_unlock(&w->mutex);
-}
-
-static void *work(void *opaque)
-{
-    Worker *w = opaque;
-    bool end = false;
-
-    while (!end) {
-        struct pollfd p[2] = { { .fd = w->bell, .events = POLLIN },
-                               { .fd = w->kick, .events = POLLIN } };
-
-        g_assert_cmpint(poll(p, 2, -1), >, 0);
-        if (p[0].revents) {
-            vu_ring_take_signal(w->bell);
-            end = !w->order->fn;
-            run_order(w);
-        } else {
-            w->kick_cb(&w->rig->dev, VU_WATCH_IN, w->kick_data);
-        }
-    }
-    return NULL;
-}
-
-static void give_order(Worker *w, vu_queue_fn fn, void *opaque)
-{
-    Order order = { fn, opaque, false };
-    uint64_t one = 1;
-
-    pthread_mutex_lock(&w->mutex);
-    w->order = &order;
-    g_assert_cmpint(write(w->bell, &one, sizeof(one)), ==, sizeof(one));
-    while (!order.done) {
-        pthread_cond_wait(&w->cond, &w->mutex);
-    }
-    pthread_mutex_unlock(&w->mutex);
-}
-
-static void run_on_queue(VuDev *dev, VuVirtq *vq, vu_queue_fn fn, void *opaque)
-{
-    give_order(&rig_of(dev)->worker[vq->index], fn, opaque);
-}
-
-typedef struct Watch {
-    int fd;
-    vu_watch_cb cb;
-    void *data;
-} Watch;
-
-static void queue_watch(VuDev *dev, VuVirtq *vq, void *opaque)
-{
-    const Watch *watch = opaque;
-    Worker *w = &rig_of(dev)->worker[vq->index];
-
-    w->kick = watch->fd;
-    w->kick_cb = watch->cb;
-    w->kick_data = watch->data;
-}
-
-static void set_watch(VuDev *dev, int fd, int condition, vu_watch_cb cb, void *data)
-{
-    Watch watch = { fd, cb, data };
-
-    give_order(&rig_of(dev)->worker[(uintptr_t)data], queue_watch, &watch);
-}
-
-static void queue_unwatch(VuDev *dev, VuVirtq *vq, void *opaque)
-{
-    Worker *w = &rig_of(dev)->worker[vq->index];
-
-    if (w->kick == *(int *)opaque) {
-        w->kick = -1;
-    }
-}
-
-static void remove_watch(VuDev *dev, int fd)
-{
-    for (int i = 0; i < QUEUES; i++) {
-        give_order(&rig_of(dev)->worker[i], queue_unwatch, &fd);
-    }
-}
-
-/* ---- Control ---- */
-
-static bool wait_for(VuDev *dev, vu_ready_cb ready, void *opaque)
-{
-    Rig *rig = rig_of(dev);
-
-    pthread_mutex_lock(&rig->mutex);
-    while (!ready(dev, opaque)) {
-        while (!rig->wake) {
-            pthread_cond_wait(&rig->woken, &rig->mutex);
-        }
-        rig->wake = false;
-    }
-    pthread_mutex_unlock(&rig->mutex);
-    return true;
-}
-
-static void wake(VuDev *dev)
-{
-    Rig *rig = rig_of(dev);
-
-    pthread_mutex_lock(&rig->mutex);
-    rig->wake = true;
-    pthread_cond_signal(&rig->woken);
-    pthread_mutex_unlock(&rig->mutex);
-}
-
-static const VuIoOps io_ops = { .wait = wait_for, .wake = wake, .run_on_queue = run_on_queue };
-
-static void *control(void *opaque)
-{
-    Rig *rig = opaque;
-
-    while (vu_dispatch(&rig->dev)) {
-    }
-    return NULL;
-}
 
 /* ---- The device: writes what it read, plus one, in batches of two ---- */
 
@@ -224,53 +55,6 @@ static void set_started(VuDev *dev, int qidx, bool started)
 }
 
 static const VuDevIface iface = { .queue_set_started = set_started };
-
-static void remember_panic(VuDev *dev, const char *err)
-{
-    g_string_append(rig_of(dev)->panic, err);
-}
-
-static void rig_init(Rig *rig, int sock)
-{
-    memset(rig, 0, sizeof(*rig));
-    rig->panic = g_string_new("");
-    pthread_mutex_init(&rig->mutex, NULL);
-    pthread_cond_init(&rig->woken, NULL);
-    g_assert_true(
-        vu_init(&rig->dev, QUEUES, sock, remember_panic, NULL, set_watch, remove_watch, &iface));
-    vu_set_io_ops(&rig->dev, &io_ops);
-    for (int i = 0; i < QUEUES; i++) {
-        Worker *w = &rig->worker[i];
-
-        w->rig = rig;
-        w->index = i;
-        w->kick = -1;
-        w->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        pthread_mutex_init(&w->mutex, NULL);
-        pthread_cond_init(&w->cond, NULL);
-        g_assert_cmpint(pthread_create(&w->thread, NULL, work, w), ==, 0);
-    }
-    g_assert_cmpint(pthread_create(&rig->control, NULL, control, rig), ==, 0);
-}
-
-static void rig_done(Rig *rig)
-{
-    pthread_join(rig->control, NULL);
-    g_assert_cmpstr(rig->panic->str, ==, "");
-    vu_deinit(&rig->dev);
-    for (int i = 0; i < QUEUES; i++) {
-        Worker *w = &rig->worker[i];
-
-        give_order(w, NULL, NULL);
-        pthread_join(w->thread, NULL);
-        close(w->bell);
-        pthread_mutex_destroy(&w->mutex);
-        pthread_cond_destroy(&w->cond);
-    }
-    pthread_mutex_destroy(&rig->mutex);
-    pthread_cond_destroy(&rig->woken);
-    g_string_free(rig->panic, true);
-}
 
 /* ---- The guest: one thread a queue ---- */
 
@@ -481,12 +265,12 @@ static void test_rings_run_while_everything_changes(const void *packed)
     int log_fd = memfd_create("log", MFD_CLOEXEC);
     Guest g[QUEUES];
     VuClient c;
-    Rig rig;
+    VuThreadRig rig;
     int sv[2];
 
     g_assert_cmpint(ftruncate(log_fd, 1 << 20), ==, 0);
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), ==, 0);
-    rig_init(&rig, sv[1]);
+    vu_thread_rig_init(&rig, sv[1], &iface);
     vu_client_init(&c, sv[0], MEM);
     set_up(&c, g, *(const bool *)packed);
     for (int i = 0; i < QUEUES; i++) {
@@ -501,7 +285,7 @@ static void test_rings_run_while_everything_changes(const void *packed)
         g_assert_cmpint(g[i].requests, >, 0);
     }
     shutdown(c.sock, SHUT_RDWR);
-    rig_done(&rig);
+    vu_thread_rig_done(&rig);
     for (int i = 0; i < QUEUES; i++) {
         guest_done(&g[i]);
     }
