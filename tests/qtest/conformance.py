@@ -11,9 +11,11 @@ run. The last line is "NAME: N of M cases hold; died K times"; the exit status i
 """
 
 import argparse
+import subprocess
 import sys
 import time
 
+from conformance import backend
 from conformance.cases import generate
 from conformance.peer import Peer, SpawnedPeer
 from conformance.runner import run
@@ -29,6 +31,8 @@ def arguments():
     parser.add_argument('--name', help='of the back-end, in the score')
     parser.add_argument('--device', default='blk', metavar='KIND',
                         help='what device it is: blk (default), gpu, net, ...')
+    parser.add_argument('--change-config', metavar='COMMAND',
+                        help='what makes the device announce a change of its configuration')
     parser.add_argument('--match', metavar='TEXT', help='only cases with TEXT in their name')
     parser.add_argument('--failures', action='store_true', help='say which cases do not hold')
     parser.add_argument('--list', action='store_true', help='print the names and run nothing')
@@ -47,7 +51,11 @@ def main():
         print(f'conformance.py: no back-end to ask: {error or "it hangs up"}', file=sys.stderr)
         return 2
     try:
-        cases = [case for case in generate(peer.facts, options.device)
+        if options.change_config:
+            peer.change_config = lambda: subprocess.run(options.change_config, shell=True,
+                                                        check=True)
+        cases = [case for case in (*generate(peer.facts, options.device),
+                                   *backend.generate(peer))
                  if not options.match or options.match in case.name]
         if options.list:
             print('\n'.join(case.name for case in cases))

@@ -7,9 +7,10 @@ import unittest
 
 from conformance.cases import generate
 from conformance.peer import Peer
-from conformance.rows import ROWS, UNKNOWN
+from conformance.rows import ACCESS_PLATFORM, IN_ORDER, ROWS, UNKNOWN
 from conformance.runner import run
 from support import paths
+from support.backend import Backend
 from support.proto_case import ProtoCase
 from support.virtio_blk import BlkDriver
 from support.waiting import TIMEOUT
@@ -51,6 +52,38 @@ for _row in ROWS:
     setattr(Conformance, f'test_{_row.number:02}_{_row.name}', _test_of(_row))
 for _row in UNKNOWN:
     setattr(Conformance, f'test_{_row.name.replace(" ", "_")}_is_unknown', _test_of(_row))
+
+
+class OtherBackends(ProtoCase):
+    """What the block device of the tests above does not offer."""
+
+    def all_hold(self, path, device, *offered):
+        """Runs everything against the back-end on @path, which must offer some virtio features."""
+        peer = Peer(path, device, TIMEOUT)
+        peer.grace = TIMEOUT
+        peer.learn()
+        for feature in offered:
+            self.assertTrue(peer.facts.has(feature))
+        score = run(peer, generate(peer.facts, device))
+        self.assertEqual(score.failures, [], score.line())
+        self.assertGreater(score.total, 2000)
+
+    def test_a_disk_behind_an_iommu(self):
+        self.add('iommu', driver='null-co', size=1 << 20, export={'access-platform': True})
+        self.addCleanup(self.remove, 'iommu')
+        self.all_hold(self.socket('iommu'), 'blk', ACCESS_PLATFORM)
+
+    def test_a_disk_that_is_read_only_and_in_order(self):
+        self.add('order', driver='null-co', size=1 << 20, writable=False,
+                 export={'in-order': True})
+        self.addCleanup(self.remove, 'order')
+        self.all_hold(self.socket('order'), 'blk', IN_ORDER)
+
+    def test_a_random_number_generator(self):
+        backend = Backend('vhost-user-rng')
+        self.addCleanup(backend.close)
+        self.all_hold(backend.socket, 'rng')
+        self.assertEqual(backend.terminate(), 0, backend.stderr())
 
 
 class Table(unittest.TestCase):

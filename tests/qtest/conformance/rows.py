@@ -20,7 +20,7 @@ CRYPTO, SHMCFG = 1072, 2056
  DEVICE_STATE) = range(20)
 SHMEM = 22
 # Virtio feature bits.
-CONFIG_WCE, ACCESS_PLATFORM = 11, 33
+CONFIG_WCE, ACCESS_PLATFORM, IN_ORDER = 11, 33, 35
 
 
 def size_of(count):

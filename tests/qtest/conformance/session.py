@@ -50,6 +50,8 @@ class Session:
         self.facts = facts
         self.patience = patience
         self._opened = []
+        self._ends, self._given = [], []    # of channels: ours and theirs
+        self.other_end = None   # the last of them
         self._watched = []
         self.protocol = 0
         self.received = []      # descriptors of the last message
@@ -82,10 +84,12 @@ class Session:
         return self.keep(os.eventfd(0, os.EFD_NONBLOCK))
 
     def channel(self):
-        """One end of a socket pair; the other one stays with us."""
-        ours, theirs = socket.socketpair()
-        self.keep(ours.detach())
-        return self.keep(theirs.detach())
+        """One end of a socket pair; the other one is in self.other_end."""
+        self.other_end, theirs = socket.socketpair()
+        self.other_end.settimeout(self.patience)
+        self._ends.append(self.other_end)
+        self._given.append(theirs)
+        return theirs.fileno()
 
     def watched(self):
         """A pipe's writing end: leaks() tells whether the back-end has let go of it."""
@@ -205,8 +209,10 @@ class Session:
                 self._watched[number] = (reader, None)
 
     def hang_up(self):
-        """Ends the connection; what was handed over is still ours."""
+        """Ends the connection, and our hold on the back-end's ends of channels."""
         self.socket.close()
+        for end in self._given:
+            end.close()
 
     def leaks(self, grace):
         """After hang_up(): how many watched descriptors the back-end still holds, @grace s later."""
@@ -220,6 +226,8 @@ class Session:
     def close(self):
         """Lets everything go."""
         self.forget_watched()
-        self.socket.close()
+        self.hang_up()
+        for end in self._ends:
+            end.close()
         while self._opened:
             os.close(self._opened.pop())
