@@ -80,7 +80,7 @@ void vu_memory_done(VuDev *dev);
 struct VuBusSlot *vu_bus_guard(VuDev *dev, void *addr, size_t len, size_t page_size);
 void vu_bus_unguard(struct VuBusSlot *slot);
 
-/* ---- A file mapped as it should be: vu-memory.c ---- */
+/* ---- A file mapped as it should be: vu-mapping.c ---- */
 
 typedef struct VuMapping {
     void *addr; /* as mmap() gave it */
@@ -89,8 +89,14 @@ typedef struct VuMapping {
     size_t page_size;
 } VuMapping;
 
-/* Map @size bytes at @offset of @fd for reading and writing. 0 or -errno, checked for overflow. */
-int vu_map_file(int fd, uint64_t offset, uint64_t size, VuMapping *ret_mapping);
+/*
+ * Map @size bytes at @offset of @fd for reading and writing. 0; or -errno, for which vu_map_error()
+ * has words: nothing is believed of the numbers, nor of the file. Control context.
+ */
+int vu_map_file(VuDev *dev, int fd, uint64_t offset, uint64_t size, VuMapping *ret_mapping);
+/* Any context. */
+void vu_unmap_file(VuDev *dev, void *addr, size_t len);
+const char *vu_map_error(int rc);
 
 /* ---- Dirty log: vu-log.c ---- */
 
@@ -245,6 +251,7 @@ struct VuPrivate {
 
     /* Any context, atomic. */
     unsigned int removed_live;   /* regions taken out of the map but still mapped */
+    uint64_t mapped;             /* bytes of the front-end's files: vu-mapping.c */
     unsigned int in_flight_pool; /* elements that queues may still have out: virtq-limit.c */
     bool bus_error;
     bool panicked; /* the reason was told */

@@ -58,11 +58,11 @@ void vu_log_ring_part(const VuLog *log, const VuRingPart *part, uint64_t offset,
     }
 }
 
-static void log_free(VuLog *log)
+static void log_free(VuDev *dev, VuLog *log)
 {
     if (log) {
         vu_bus_unguard(log->guard);
-        munmap(log->mapping.addr, log->mapping.len);
+        vu_unmap_file(dev, log->mapping.addr, log->mapping.len);
         free(log);
     }
 }
@@ -71,20 +71,19 @@ static int log_new(VuDev *dev, const VhostUserLog *where, int fd, VuLog **ret_lo
 {
     VuMapping mapping;
     VuLog *log;
-    int rc = vu_map_file(fd, where->mmap_offset, where->mmap_size, &mapping);
+    int rc = vu_map_file(dev, fd, where->mmap_offset, where->mmap_size, &mapping);
 
     if (rc < 0) {
         return vu_refuse(dev, -rc, "could not map a log of %#llx bytes at offset %#llx: %s",
                          (unsigned long long)where->mmap_size,
-                         (unsigned long long)where->mmap_offset,
-                         rc == -ENXIO ? "its file is shorter" : strerror(-rc));
+                         (unsigned long long)where->mmap_offset, vu_map_error(rc));
     }
     log = calloc(1, sizeof(*log));
     if (log) {
         log->guard = vu_bus_guard(dev, mapping.addr, mapping.len, mapping.page_size);
     }
     if (!log || !log->guard) {
-        munmap(mapping.addr, mapping.len);
+        vu_unmap_file(dev, mapping.addr, mapping.len);
         free(log);
         return vu_refuse(dev, ENOMEM, "no memory for the dirty log");
     }
@@ -107,7 +106,7 @@ int vu_set_log_base(VuDev *dev, VhostUserMsg *msg)
     }
     dev->priv->dirty_log = log;
     vu_vrings_refresh(dev);
-    log_free(old);
+    log_free(dev, old);
     return vu_reply_u64(msg, 0);
 }
 
@@ -129,7 +128,7 @@ int vu_set_log_fd(VuDev *dev, VhostUserMsg *msg)
 
 void vu_log_done(VuDev *dev)
 {
-    log_free(dev->priv->dirty_log);
+    log_free(dev, dev->priv->dirty_log);
     dev->priv->dirty_log = NULL;
     vu_close_fd(&dev->priv->log_call_fd);
 }

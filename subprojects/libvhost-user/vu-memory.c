@@ -13,56 +13,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
-#include <unistd.h>
-#include <linux/magic.h>
 
 #include "vu-internal.h"
-
-/* ---- Files ---- */
-
-static size_t file_page_size(int fd)
-{
-    struct statfs fs;
-
-    if (fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC) {
-        return fs.f_bsize;
-    }
-    return sysconf(_SC_PAGESIZE);
-}
-
-int vu_map_file(int fd, uint64_t offset, uint64_t size, VuMapping *ret_mapping)
-{
-    size_t page = file_page_size(fd);
-    uint64_t delta = offset & (page - 1);
-    uint64_t end, len;
-    struct stat st;
-    void *addr;
-
-    if (size == 0 || __builtin_add_overflow(offset, size, &end) || end > INT64_MAX - page) {
-        return -EINVAL;
-    }
-    if (fstat(fd, &st) < 0) {
-        return -errno;
-    }
-    if (S_ISREG(st.st_mode) && end > (uint64_t)st.st_size) {
-        return -ENXIO;
-    }
-    len = (delta + size + page - 1) & ~(uint64_t)(page - 1);
-    if (len > SIZE_MAX) {
-        return -EOVERFLOW;
-    }
-    addr = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, offset - delta);
-    if (addr == MAP_FAILED) {
-        return -errno;
-    }
-    /* Guest memory does not belong into our core files. */
-    madvise(addr, len, MADV_DONTDUMP);
-    *ret_mapping = (VuMapping){ addr, len, (uint8_t *)addr + delta, page };
-    return 0;
-}
 
 /* ---- Regions ---- */
 
@@ -77,7 +29,7 @@ static void region_unref(VuRegion *r)
     removed = r->removed;
     vu_trace(dev, VU_TRACE_REGION_UNMAPPED, -1, 0, r->gpa, NULL);
     vu_bus_unguard(r->guard);
-    munmap(r->mmap_addr, r->mmap_len);
+    vu_unmap_file(dev, r->mmap_addr, r->mmap_len);
     free(r);
     if (removed && __atomic_sub_fetch(&dev->priv->removed_live, 1, __ATOMIC_ACQ_REL) == 0) {
         vu_wake(dev);
@@ -114,18 +66,18 @@ static int region_new(VuDev *dev, const VhostUserMemoryRegion *m, int fd, VuRegi
     if (rc < 0) {
         return rc;
     }
-    rc = vu_map_file(fd, m->mmap_offset, m->memory_size, &mapping);
+    rc = vu_map_file(dev, fd, m->mmap_offset, m->memory_size, &mapping);
     if (rc < 0) {
         return vu_refuse(dev, -rc, "could not map a region of %#llx bytes at offset %#llx: %s",
                          (unsigned long long)m->memory_size, (unsigned long long)m->mmap_offset,
-                         rc == -ENXIO ? "its file is shorter" : strerror(-rc));
+                         vu_map_error(rc));
     }
     r = calloc(1, sizeof(*r));
     if (r) {
         r->guard = vu_bus_guard(dev, mapping.addr, mapping.len, mapping.page_size);
     }
     if (!r || !r->guard) {
-        munmap(mapping.addr, mapping.len);
+        vu_unmap_file(dev, mapping.addr, mapping.len);
         free(r);
         return vu_refuse(dev, ENOMEM, "no memory for a region");
     }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What one client does to the daemon costs the other exports' clients nothing but time."""
 
+import os
 import struct
 import threading
 import time
@@ -10,7 +11,7 @@ from support.attack import Attack, load, modes
 from support.image import MIB
 from support.proto_case import LATENCY, ProtoCase
 from support.qmp import QmpError
-from support.vhost_user import Client, Request, message, u64
+from support.vhost_user import Client, Request, message, region, u64
 from support.virtio_blk import IN, OK, BlkDriver
 from support.waiting import until
 
@@ -71,6 +72,25 @@ class Neighbours(ProtoCase):
 
     def test_a_flood_of_messages_in_pieces(self):
         self.flood(message(Request.SET_VRING_CALL, u64(1 << 8)) * 3000)
+
+    def test_a_client_cannot_take_all_addresses(self):
+        """Sparse files cost it nothing; where addresses ran out, the daemon would end."""
+        driver = self.driver(start=False)
+        place, total, slots = 1 << 50, 0, 0
+        for bits in range(46, 29, -1):
+            answer = 0
+            while answer == 0 and slots < 500:
+                file = os.memfd_create('sparse')
+                os.ftruncate(file, 1 << bits)
+                answer = driver.client.ack(Request.ADD_MEM_REG,
+                                           bytes(8) + region(place, 1 << bits, place, 0), [file])
+                os.close(file)
+                if answer == 0:
+                    place, total, slots = place + (1 << bits), total + (1 << bits), slots + 1
+        self.assertLessEqual(total, 16 << 40)
+        self.serves()
+        self.addCleanup(self.remove, 'new')
+        self.add('new', driver='null-co', size=MIB)
 
     def provoke(self, name):
         """A client about which there is something to say."""

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Files of the front-end, mapped: which ones, how, and how much.
+ *
+ * A mapping costs the front-end nothing, whatever its size: a sparse file may be larger than any
+ * memory. But addresses are what everything in this process allocates from, and where they run out
+ * whoever comes next fails, be it another device or the allocator itself. So what is mapped is
+ * limited, for each device and for all of the process together.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#include <linux/magic.h>
+
+#include "vu-internal.h"
+
+#ifndef FUSE_SUPER_MAGIC
+#define FUSE_SUPER_MAGIC 0x65735546
+#endif
+
+#if UINTPTR_MAX > UINT32_MAX
+/* Of the 128 TiB that a process has on most machines. */
+#define DEVICE_MAX  ((uint64_t)16 << 40)
+#define PROCESS_MAX ((uint64_t)96 << 40)
+#else
+#define DEVICE_MAX  ((uint64_t)1 << 30)
+#define PROCESS_MAX ((uint64_t)2 << 30)
+#endif
+
+static uint64_t process_mapped; /* atomic */
+
+static bool take(uint64_t *counter, uint64_t len, uint64_t max)
+{
+    if (len <= max && __atomic_add_fetch(counter, len, __ATOMIC_RELAXED) <= max) {
+        return true;
+    }
+    if (len <= max) {
+        __atomic_sub_fetch(counter, len, __ATOMIC_RELAXED);
+    }
+    return false;
+}
+
+static bool reserve(VuDev *dev, uint64_t len)
+{
+    if (!take(&dev->priv->mapped, len, DEVICE_MAX)) {
+        return false;
+    }
+    if (!take(&process_mapped, len, PROCESS_MAX)) {
+        __atomic_sub_fetch(&dev->priv->mapped, len, __ATOMIC_RELAXED);
+        return false;
+    }
+    return true;
+}
+
+static void release(VuDev *dev, uint64_t len)
+{
+    __atomic_sub_fetch(&process_mapped, len, __ATOMIC_RELAXED);
+    __atomic_sub_fetch(&dev->priv->mapped, len, __ATOMIC_RELAXED);
+}
+
+/*
+ * On a file system in user space an access to the mapping waits until some process answers: the
+ * front-end could have us wait for ever.
+ */
+static int check_file_system(int fd, size_t *ret_page)
+{
+    struct statfs fs;
+
+    *ret_page = sysconf(_SC_PAGESIZE);
+    if (fstatfs(fd, &fs) < 0) {
+        return 0;
+    }
+    if ((uint32_t)fs.f_type == FUSE_SUPER_MAGIC) {
+        return -EMEDIUMTYPE;
+    }
+    if (fs.f_type == HUGETLBFS_MAGIC) {
+        *ret_page = fs.f_bsize;
+    }
+    return 0;
+}
+
+static int check_size(int fd, uint64_t end)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0) {
+        return -errno;
+    }
+    return S_ISREG(st.st_mode) && end > (uint64_t)st.st_size ? -ENXIO : 0;
+}
+
+static int map_reserved(VuDev *dev, int fd, uint64_t offset, uint64_t len, void **ret_addr)
+{
+    void *addr;
+
+    if (len > SIZE_MAX || !reserve(dev, len)) {
+        return -EOVERFLOW;
+    }
+    addr = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, offset);
+    if (addr == MAP_FAILED) {
+        int err = errno;
+
+        release(dev, len);
+        return -err;
+    }
+    /* Guest memory does not belong into our core files. */
+    madvise(addr, len, MADV_DONTDUMP);
+    *ret_addr = addr;
+    return 0;
+}
+
+int vu_map_file(VuDev *dev, int fd, uint64_t offset, uint64_t size, VuMapping *ret_mapping)
+{
+    uint64_t end, delta, len;
+    void *addr = NULL;
+    size_t page;
+    int rc = check_file_system(fd, &page);
+
+    if (rc < 0) {
+        return rc;
+    }
+    if (size == 0 || __builtin_add_overflow(offset, size, &end) || end > INT64_MAX - page) {
+        return -EINVAL;
+    }
+    rc = check_size(fd, end);
+    if (rc < 0) {
+        return rc;
+    }
+    delta = offset & (page - 1);
+    len = (delta + size + page - 1) & ~(uint64_t)(page - 1);
+    rc = map_reserved(dev, fd, offset - delta, len, &addr);
+    if (rc == 0) {
+        *ret_mapping = (VuMapping){ addr, len, (uint8_t *)addr + delta, page };
+    }
+    return rc;
+}
+
+void vu_unmap_file(VuDev *dev, void *addr, size_t len)
+{
+    munmap(addr, len);
+    release(dev, len);
+}
+
+const char *vu_map_error(int rc)
+{
+    switch (rc) {
+    case -ENXIO:
+        return "its file is shorter";
+    case -EOVERFLOW:
+        return "so much cannot be mapped";
+    case -EMEDIUMTYPE:
+        return "its file system is served by a process";
+    default:
+        return strerror(-rc);
+    }
+}
