@@ -214,17 +214,23 @@ QDict *keyval_parse(const char *params, const char *implied_key, bool *p_help, E
 {
     Cursor c = { .at = params, .implied_key = implied_key };
     g_autoptr(QDict) root = qdict_new();
+    QDict *result;
 
+    if (p_help) {
+        *p_help = false;
+    }
     while (*c.at) {
         if (!take_piece(&c, root, errp)) {
             return NULL;
         }
     }
-    if (p_help) {
-        *p_help = c.help;
-    } else if (c.help) {
+    if (!p_help && c.help) {
         error_setg(errp, "Help is not available for this option");
         return NULL;
     }
-    return qobject_to(QDict, make_lists(QOBJECT(root), "", errp));
+    result = qobject_to(QDict, make_lists(QOBJECT(root), "", errp));
+    if (p_help) {
+        *p_help = result && c.help;
+    }
+    return result;
 }

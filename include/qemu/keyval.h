@@ -15,7 +15,7 @@
 /*
  * A new dictionary (the caller's) from @params, NULL with *@errp set when the text is not well
  * formed. @implied_key: the first key where it is left out, or NULL. @p_help: set to whether "help"
- * or "?" stands in place of a "key=value"; NULL refuses that.
+ * or "?" stands in place of a "key=value" of a well-formed text; NULL refuses that.
  */
 QDict *keyval_parse(const char *params, const char *implied_key, bool *p_help, Error **errp);
 

@@ -58,8 +58,8 @@ def run(command, check=True, **options):
     return subprocess.run(command, check=check, env=env, **options)
 
 
-def build(kind, target):
-    """The program of @target in build @kind, up to date."""
+def build(kind, target, work):
+    """A copy of the program of @target in build @kind, up to date: the tree may change meanwhile."""
     folder, options, compiler = BUILDS[kind]
     path = os.path.join(TOP, folder)
     env = {'CC': compiler, 'AFL_QUIET': '1', 'LLVM_PROFILE_FILE': '/dev/null'}
@@ -67,7 +67,7 @@ def build(kind, target):
         run(['meson', 'setup', path, TOP, *options], env=env, stdout=subprocess.DEVNULL)
     name = f'tests/fuzz/fuzz-{target}'
     run(['ninja', '-C', path, '--quiet', name], env=env)
-    return os.path.join(path, name)
+    return shutil.copy(os.path.join(path, name), os.path.join(work, f'{target}.{kind}'))
 
 
 def dictionary(folder):
@@ -95,7 +95,7 @@ def worker_arguments(target, folder):
 
 def fuzz(target, options):
     """Runs libFuzzer; new inputs go into the working folder."""
-    program = build('libfuzzer', target)
+    program = build('libfuzzer', target, options.work)
     work = os.path.join(options.work, target)
     os.makedirs(work, exist_ok=True)
     status = run([program, *worker_arguments(target, options.work), '-print_final_stats=1',
@@ -107,7 +107,7 @@ def fuzz(target, options):
 
 def fuzz_afl(target, options):
     """Runs afl-fuzz; what it adds goes into the working folder too."""
-    program = build('afl', target)
+    program = build('afl', target, options.work)
     out = os.path.join(options.work, f'{target}.afl')
     seeds = os.path.join(CORPUS, target)
     command = ['afl-fuzz', '-i', seeds, '-o', out, '-V', str(options.seconds), '-m', 'none',
@@ -141,7 +141,7 @@ def report_finds(paths):
 
 def merge(target, options):
     """Takes into the corpus what covers more, smallest first; seeds and finds stay."""
-    program = build('libfuzzer', target)
+    program = build('libfuzzer', target, options.work)
     corpus = os.path.join(CORPUS, target)
     work = os.path.join(options.work, target)
     keep = [path for path in glob.glob(os.path.join(corpus, '*'))
@@ -174,7 +174,7 @@ def share(counts):
 
 def cover(target, options):
     """Prints line and branch coverage of the files that @target is about."""
-    program = build('coverage', target)
+    program = build('coverage', target, options.work)
     with tempfile.TemporaryDirectory() as folder:
         raw, data = os.path.join(folder, 'raw'), os.path.join(folder, 'data')
         run([program, os.path.join(CORPUS, target)], env={'LLVM_PROFILE_FILE': raw},

@@ -127,11 +127,28 @@ static void test_help(void)
     check_help("helper", false, "{\"type\": \"helper\"}");
 }
 
+static void test_no_help_in_what_is_not_well_formed(void)
+{
+    static const char *const texts[] = { "help,a", "a.1=x,help", "a=1,help,a.b=2",
+                                         "?,a.0=1,a.b=2" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        bool help = true;
+        Error *err = NULL;
+
+        g_assert_null(keyval_parse(texts[i], NULL, &help, &err));
+        g_assert_false(help);
+        error_free_or_abort(&err);
+    }
+}
+
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
     harness_add("/keyval/texts_mean_what_the_manual_says", test_samples);
     harness_add("/keyval/deep_keys_are_refused", test_depth);
     harness_add("/keyval/help_is_found_where_it_is_asked_for", test_help);
+    harness_add("/keyval/no_help_in_what_is_not_well_formed",
+                test_no_help_in_what_is_not_well_formed);
     return harness_run();
 }
