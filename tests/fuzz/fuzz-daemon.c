@@ -3,6 +3,7 @@
  * The storage daemon's layers in the fuzzer's process.
  */
 #include "qemu/osdep.h"
+#include <sys/eventfd.h>
 #include "block/block-global-state.h"
 #include "block/export.h"
 #include "chardev/char.h"
@@ -31,6 +32,8 @@ void fuzz_daemon_setup(void)
     module_call_init(MODULE_INIT_QOM);
     qemu_init_main_loop(&error_abort);
     bdrv_init();
+    /* A device that would wait for its client gives up. */
+    qemu_chr_set_interrupt_fd(eventfd(1, EFD_CLOEXEC));
 }
 
 void fuzz_daemon_settle(void)

@@ -150,6 +150,67 @@ static int get_shared_object(VuDev *dev, const unsigned char *uuid)
                : fcntl(fuzz_front_fd(&device_of(dev)->front, FUZZ_FD_SMALL), F_DUPFD_CLOEXEC, 0);
 }
 
+static int send_rarp(VuDev *dev, const uint8_t *mac)
+{
+    return mac[0] & 1;
+}
+
+static int set_mtu(VuDev *dev, uint16_t mtu)
+{
+    return mtu < 68 ? -EINVAL : 0;
+}
+
+static int64_t create_session(VuDev *dev, const VhostUserCryptoSession *session)
+{
+    return session->op_code & 1 ? -1 : (int64_t)(session->op_code >> 1);
+}
+
+static int close_session(VuDev *dev, uint64_t session_id)
+{
+    return session_id > 7 ? -EINVAL : 0;
+}
+
+/* What is taken over is closed at once. */
+static int set_gpu_socket(VuDev *dev, int fd)
+{
+    close(fd);
+    return 0;
+}
+
+static int get_shmem_config(VuDev *dev, VhostUserShMemConfig *config)
+{
+    config->size[3] = 65536;
+    return 0;
+}
+
+static int set_device_state_fd(VuDev *dev, VhostUserTransferDirection direction,
+                               VhostUserTransferPhase phase, int fd, int *ret_fd)
+{
+    if (direction) {
+        *ret_fd = fd;
+    } else {
+        close(fd);
+    }
+    return 0;
+}
+
+static int check_device_state(VuDev *dev)
+{
+    return 0;
+}
+
+static uint8_t filter_status(VuDev *dev, uint8_t status)
+{
+    return status & ~0x40;
+}
+
+static void look_at_memory(VuDev *dev)
+{
+    uint64_t len = 16;
+
+    vu_gpa_to_va(dev, &len, 0x1000);
+}
+
 static const VuDevIface iface = {
     .get_features = get_features,
     .get_protocol_features = get_protocol_features,
@@ -157,6 +218,17 @@ static const VuDevIface iface = {
     .get_config = get_config,
     .set_config = set_config,
     .get_shared_object = get_shared_object,
+    .send_rarp = send_rarp,
+    .set_mtu = set_mtu,
+    .create_crypto_session = create_session,
+    .close_crypto_session = close_session,
+    .set_gpu_socket = set_gpu_socket,
+    .get_shmem_config = get_shmem_config,
+    .set_device_state_fd = set_device_state_fd,
+    .check_device_state = check_device_state,
+    .set_status = filter_status,
+    .get_status = filter_status,
+    .update_memory = look_at_memory,
 };
 
 /* A buffer for every sentence, so that each is made up and none is printed. */

@@ -26,7 +26,7 @@ enum RingOption {
     OPTION_READ_ONLY = 16,
     OPTION_BLOCK_4K = 32,
     OPTION_TWO_REGIONS = 64,
-    OPTION_FOURTH = 128, /* the layout's own */
+    OPTION_IN_ORDER = 128,
 };
 
 static VirtioBlkHandler handler;
@@ -139,20 +139,37 @@ static void start_ring(FuzzRing *r, uint32_t base)
     send_file(r, VHOST_USER_SET_VRING_KICK, FUZZ_FD_EVENT);
 }
 
+static bool behind_iommu(const FuzzRing *r)
+{
+    return r->features >> VIRTIO_F_IOMMU_PLATFORM & 1;
+}
+
+static void send_iotlb(FuzzRing *r, const struct vhost_iotlb_msg *msg)
+{
+    if (behind_iommu(r)) {
+        fuzz_front_send(&r->device.front, VHOST_USER_IOTLB_MSG, msg, sizeof(*msg), -1);
+        fuzz_device_obey(&r->device);
+    }
+}
+
 static void negotiate(FuzzRing *r, uint8_t options)
 {
     uint64_t protocol = 1ull << VHOST_USER_PROTOCOL_F_LOG_SHMFD;
 
-    r->features =
-        1ull << VIRTIO_F_VERSION_1 | 1ull << VHOST_USER_F_PROTOCOL_FEATURES | r->layout->features;
+    protocol |= behind_iommu(r) ? 1ull << VHOST_USER_PROTOCOL_F_BACKEND_REQ : 0;
+    r->features |= 1ull << VIRTIO_F_VERSION_1 | 1ull << VHOST_USER_F_PROTOCOL_FEATURES;
     r->features |= options & OPTION_EVENT_IDX ? 1ull << VIRTIO_RING_F_EVENT_IDX : 0;
     r->features |= options & OPTION_NO_INDIRECT ? 0 : 1ull << VIRTIO_RING_F_INDIRECT_DESC;
     r->features |= options & OPTION_NOTIFY_ON_EMPTY ? 1ull << VIRTIO_F_NOTIFY_ON_EMPTY : 0;
-    r->features |= options & OPTION_FOURTH ? r->layout->option : 0;
+    r->features |= options & OPTION_IN_ORDER ? 1ull << VIRTIO_F_IN_ORDER : 0;
     fuzz_device_must(&r->device, VHOST_USER_SET_PROTOCOL_FEATURES, &protocol, sizeof(protocol), -1);
     send_features(r, options & OPTION_LOG);
     if (options & OPTION_LOG) {
         send_log(r);
+    }
+    if (behind_iommu(r)) {
+        fuzz_device_must(&r->device, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0,
+                         fuzz_front_fd(&r->device.front, FUZZ_FD_SOCKET));
     }
     send_memory(r, options & OPTION_TWO_REGIONS ? 2 : 1);
 }
@@ -288,6 +305,40 @@ static void step_log(FuzzRing *r, FuzzTape *tape)
     send_features(r, fuzz_u8(tape) & 1);
 }
 
+static void step_iotlb(FuzzRing *r, FuzzTape *tape)
+{
+    uint8_t kind = fuzz_u8(tape);
+    struct vhost_iotlb_msg msg = { .type = kind & 7, .perm = kind >> 4 };
+
+    msg.iova = fuzz_u16(tape);
+    msg.size = fuzz_u16(tape);
+    msg.uaddr = fuzz_u16(tape);
+    send_iotlb(r, &msg);
+}
+
+/* What is asked for lies where the same address is in guest memory. */
+static void step_misses(FuzzRing *r, FuzzTape *tape)
+{
+    FuzzFront *front = &r->device.front;
+    uint8_t perm = fuzz_u8(tape);
+    unsigned n = front->nmisses;
+    uint64_t asked[FUZZ_MISSES];
+
+    memcpy(asked, front->misses, sizeof(asked));
+    front->nmisses = 0;
+    for (unsigned i = FUZZ_MISSES - n; i < FUZZ_MISSES; i++) {
+        const struct vhost_iotlb_msg msg = {
+            .iova = asked[i] & ~0xfffull,
+            .size = 0x1000,
+            .uaddr = asked[i] & ~0xfffull,
+            .perm = perm,
+            .type = VHOST_IOTLB_UPDATE,
+        };
+
+        send_iotlb(r, &msg);
+    }
+}
+
 static void (*const steps[])(FuzzRing *r, FuzzTape *tape) = {
     [FUZZ_RING_REQUEST] = make_request,   [FUZZ_RING_DESC_SET] = step_desc,
     [FUZZ_RING_DESC_RAW] = step_desc_raw, [FUZZ_RING_OFFER] = step_offer,
@@ -296,7 +347,8 @@ static void (*const steps[])(FuzzRing *r, FuzzTape *tape) = {
     [FUZZ_RING_HOLD] = step_hold,         [FUZZ_RING_RESUME] = step_resume,
     [FUZZ_RING_RESTART] = step_restart,   [FUZZ_RING_MOVE] = step_move,
     [FUZZ_RING_ENABLE] = step_enable,     [FUZZ_RING_MEMORY] = step_memory,
-    [FUZZ_RING_LOG] = step_log,
+    [FUZZ_RING_LOG] = step_log,           [FUZZ_RING_IOTLB] = step_iotlb,
+    [FUZZ_RING_MISSES] = step_misses,
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(steps) == FUZZ_RING_STEP__MAX);
 
@@ -347,17 +399,18 @@ int fuzz_ring_initialize(const FuzzRingLayout *layout)
         .max_discard_segments = 4,
         .max_write_zeroes_segments = 4,
     };
-    fuzz_ring_run(layout, NULL, 0);
+    fuzz_ring_run(layout, 0, NULL, 0);
     fuzz_leaks_begin();
     return 0;
 }
 
-int fuzz_ring_run(const FuzzRingLayout *layout, const uint8_t *data, size_t size)
+int fuzz_ring_run(const FuzzRingLayout *layout, uint64_t features, const uint8_t *data, size_t size)
 {
     FuzzTape tape = { data, data + size };
     uint8_t options = fuzz_u8(&tape);
     FuzzRing r = {
         .layout = layout,
+        .features = layout->features | features,
         .num = layout->size(fuzz_u8(&tape)),
         .wrap = true,
         .addr = { FUZZ_RING_DESC, FUZZ_RING_DRIVER, FUZZ_RING_DEVICE },
@@ -365,7 +418,7 @@ int fuzz_ring_run(const FuzzRingLayout *layout, const uint8_t *data, size_t size
 
     handler.writable = !(options & OPTION_READ_ONLY);
     handler.logical_block_size = options & OPTION_BLOCK_4K ? 4096 : 512;
-    fuzz_device_init(&r.device, layout->features | layout->option, 0);
+    fuzz_device_init(&r.device, r.features | 1ull << VIRTIO_F_IN_ORDER, 0);
     r.device.request = take_request;
     negotiate(&r, options);
     start_ring(&r, layout->base);

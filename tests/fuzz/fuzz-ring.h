@@ -11,6 +11,7 @@
 #ifndef TESTS_FUZZ_FUZZ_RING_H
 #define TESTS_FUZZ_FUZZ_RING_H
 
+#include <linux/virtio_config.h>
 #include "fuzz-device.h"
 
 #define FUZZ_RING_FIRST 0x1000
@@ -37,6 +38,8 @@ typedef enum FuzzRingStep {
     FUZZ_RING_ENABLE,  /* u8: the ring is disabled or enabled */
     FUZZ_RING_MEMORY,  /* u8: guest memory as so many regions, or none */
     FUZZ_RING_LOG,     /* u8: logging of writes is switched */
+    FUZZ_RING_IOTLB,   /* u8 type and permission, u16 iova, u16 size, u16 address; IOMMU only */
+    FUZZ_RING_MISSES,  /* u8 permission: what was asked for is told; IOMMU only */
     FUZZ_RING_STEP__MAX,
 } FuzzRingStep;
 
@@ -44,9 +47,8 @@ typedef struct FuzzRing FuzzRing;
 
 /* What split and packed rings do differently. */
 typedef struct FuzzRingLayout {
-    uint64_t features; /* always */
-    uint64_t option;   /* if the input wants them */
-    uint32_t base;     /* of a new ring */
+    uint64_t features;
+    uint32_t base; /* of a new ring */
     unsigned (*size)(uint8_t byte);
     /* Write a descriptor; @link is next or id. */
     void (*desc)(FuzzRing *r, unsigned slot, const struct vring_desc *d);
@@ -69,8 +71,13 @@ struct FuzzRing {
     unsigned running; /* requests in coroutines */
 };
 
+extern const FuzzRingLayout fuzz_ring_split;
+extern const FuzzRingLayout fuzz_ring_packed;
+
 int fuzz_ring_initialize(const FuzzRingLayout *layout);
-int fuzz_ring_run(const FuzzRingLayout *layout, const uint8_t *data, size_t size);
+/* @features are negotiated besides those of the layout and the input's. */
+int fuzz_ring_run(const FuzzRingLayout *layout, uint64_t features, const uint8_t *data,
+                  size_t size);
 
 /* Guest memory at @offset, if @len bytes are there; the rings may lie anywhere. */
 uint8_t *fuzz_ring_at(uint32_t offset, size_t len);

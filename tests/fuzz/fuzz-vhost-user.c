@@ -7,6 +7,8 @@
  * the guest, the device or the back-end's channel does.
  */
 #include "qemu/osdep.h"
+#include <linux/virtio_config.h>
+#include <sys/socket.h>
 #include "fuzz-device.h"
 
 #define STEPS_MAX 256
@@ -20,11 +22,16 @@ enum Step {
     STEP_CONFIG_CHANGE = 0xd4,
     STEP_BREAK = 0xd5,
     STEP_LOOK = 0xd6,
+    STEP_SHMEM = 0xd7, /* u8 length, bytes that the channel holds; then no more come */
 };
 
 /* What the device offers, by the bits of the first byte. */
-#define OFFER_SHARED_OBJECT 1
-#define OFFER_SMALL_RINGS   2
+enum Offer {
+    OFFER_INBAND = 1,
+    OFFER_SMALL_RINGS = 2,
+    OFFER_IOMMU = 4,
+    OFFER_IN_ORDER = 8,
+};
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -43,6 +50,21 @@ static void look(FuzzDevice *d, unsigned queue)
     vu_queue_empty(&d->dev, vq);
     vu_queue_get_avail_bytes(&d->dev, vq, &in, &out, 65536, 65536);
     vu_queue_set_notification(&d->dev, vq, in & 1);
+}
+
+/* The device asks the front-end, and waits for what it has said already. */
+static void show_memory(FuzzDevice *d, FuzzTape *tape)
+{
+    const VhostUserMMap map = { .shmid = 3, .len = 4096, .flags = 1 };
+    uint8_t answer[255];
+    size_t len = fuzz_u8(tape);
+
+    fuzz_bytes(tape, answer, len);
+    if (d->front.socket_end >= 0) {
+        (void)!send(d->front.socket_end, answer, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        shutdown(d->front.socket_end, SHUT_WR);
+        vu_shmem_map(&d->dev, &map, fuzz_front_fd(&d->front, FUZZ_FD_MEMORY));
+    }
 }
 
 static void device_step(FuzzDevice *d, uint8_t step, FuzzTape *tape)
@@ -67,6 +89,9 @@ static void device_step(FuzzDevice *d, uint8_t step, FuzzTape *tape)
         break;
     case STEP_LOOK:
         look(d, fuzz_u8(tape) % FUZZ_QUEUES);
+        break;
+    case STEP_SHMEM:
+        show_memory(d, tape);
         break;
     default:
         break;
@@ -96,10 +121,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FuzzTape tape = { data, data + size };
     uint8_t offer = fuzz_u8(&tape);
     uint64_t protocol =
-        offer & OFFER_SHARED_OBJECT ? 1ull << VHOST_USER_PROTOCOL_F_SHARED_OBJECT : 0;
+        offer & OFFER_INBAND ? 1ull << VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS : 0;
+    uint64_t features = 0;
     FuzzDevice d;
 
-    fuzz_device_init(&d, 0, protocol);
+    features |= offer & OFFER_IOMMU ? 1ull << VIRTIO_F_IOMMU_PLATFORM : 0;
+    features |= offer & OFFER_IN_ORDER ? 1ull << VIRTIO_F_IN_ORDER : 0;
+    fuzz_device_init(&d, features, protocol);
     if (offer & OFFER_SMALL_RINGS) {
         vu_set_max_queue_size(&d.dev, 8);
     }

@@ -14,7 +14,7 @@
 
 /* More than a message may carry, and than a reader makes room for. */
 #define FDS_MAX     15
-#define PAYLOAD_MAX 1024
+#define PAYLOAD_MAX 1200
 
 enum MessageForm {
     FORM_NEED_REPLY = 1,
@@ -279,10 +279,32 @@ void fuzz_front_message(FuzzFront *front, FuzzTape *tape)
     send_frame(front, &f, cut);
 }
 
-/* Descriptors that come along are closed. Returns false when there is nothing (more) to read. */
-static bool drain_some(int sock)
+/* Each message of the back-end came at once. */
+static void note_misses(FuzzFront *front, const uint8_t *bytes, size_t len)
 {
-    char bytes[4096];
+    struct vhost_iotlb_msg miss;
+    uint32_t header[3];
+
+    while (len >= sizeof(header)) {
+        memcpy(header, bytes, sizeof(header));
+        if (header[2] > len - sizeof(header)) {
+            return;
+        }
+        if (header[0] == VHOST_USER_BACKEND_IOTLB_MSG && header[2] == sizeof(miss)) {
+            memcpy(&miss, bytes + sizeof(header), sizeof(miss));
+            memmove(front->misses, front->misses + 1, sizeof(front->misses) - sizeof(miss.iova));
+            front->misses[FUZZ_MISSES - 1] = miss.iova;
+            front->nmisses = MIN(front->nmisses + 1, FUZZ_MISSES);
+        }
+        bytes += sizeof(header) + header[2];
+        len -= sizeof(header) + header[2];
+    }
+}
+
+/* Descriptors that come along are closed. Returns false when there is nothing (more) to read. */
+static bool drain_some(FuzzFront *front, int sock)
+{
+    uint8_t bytes[4096];
     char control[CMSG_SPACE(32 * sizeof(int))] __attribute__((aligned(16)));
     struct iovec iov = { bytes, sizeof(bytes) };
     struct msghdr mh = {
@@ -292,6 +314,9 @@ static bool drain_some(int sock)
 
     if (n <= 0) {
         return false;
+    }
+    if (sock == front->socket_end) {
+        note_misses(front, bytes, n);
     }
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&mh); c; c = CMSG_NXTHDR(&mh, c)) {
         for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
@@ -306,9 +331,9 @@ static bool drain_some(int sock)
 
 void fuzz_front_drain(FuzzFront *front)
 {
-    while (front->sock >= 0 && drain_some(front->sock)) {
+    while (front->sock >= 0 && drain_some(front, front->sock)) {
     }
-    while (front->socket_end >= 0 && drain_some(front->socket_end)) {
+    while (front->socket_end >= 0 && drain_some(front, front->socket_end)) {
     }
 }
 

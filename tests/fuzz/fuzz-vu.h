@@ -12,6 +12,8 @@
 #include "libvhost-user.h"
 
 /* Guest memory: a memfd that is there from the first input on, and ours to look at. */
+/* Misses that are remembered. */
+#define FUZZ_MISSES    8
 #define FUZZ_MEM_PAGES 16
 #define FUZZ_MEM_SIZE  (FUZZ_MEM_PAGES * 4096)
 
@@ -34,9 +36,11 @@ typedef enum FuzzFdKind {
 /* One connection's front-end. */
 typedef struct FuzzFront {
     int sock;
-    int fds[FUZZ_FD__MAX]; /* made when first wanted; -1: not yet */
-    int socket_end;        /* of FUZZ_FD_SOCKET; -1: not yet */
-    bool out_of_step;      /* what was sent is no whole number of messages */
+    int fds[FUZZ_FD__MAX];        /* made when first wanted; -1: not yet */
+    int socket_end;               /* of FUZZ_FD_SOCKET; -1: not yet */
+    uint64_t misses[FUZZ_MISSES]; /* addresses that the back-end has asked for, the newest last */
+    unsigned nmisses;
+    bool out_of_step; /* what was sent is no whole number of messages */
     /* Called between the two halves of a message that is sent in two; NULL: never in two. */
     void (*between)(void *opaque);
     void *opaque;

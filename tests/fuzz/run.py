@@ -30,6 +30,9 @@ BUILDS = {
 # target -> the files that it is about, by patterns from the top; longest input, bytes
 TARGETS = {
     'vhost-user': (['subprojects/libvhost-user/v*.c'], 1024),
+    'iotlb': (['subprojects/libvhost-user/vu-iotlb.c', 'subprojects/libvhost-user/vu-miss.c',
+               'subprojects/libvhost-user/vu-xlate.c'], 1024),
+    'ring-packed': (['subprojects/libvhost-user/virtq*.c'], 1024),
     'vhost-user-blk': (['util/vhost-user-server*.c', 'block/export/v*.c'], 1024),
     'ring-split': (['subprojects/libvhost-user/virtq*.c', 'block/export/virtio-blk-handler.c'],
                    1024),

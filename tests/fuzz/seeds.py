@@ -145,6 +145,11 @@ def vhost_user():
     poll = Talk(2).negotiate().memory().ring(num=4)
     poll.u64(12, 0x100).u64(13, 0x100).u64(14, 0x100).step(LOOK, 0)
     yield 'polled', poll.write(0, request_chain()).write(0x100, avail(0, 1, 0)).step(SERVE)
+    more = Talk().negotiate(0, (1 << 23) - 1 & ~(1 << 14 | 1 << 17 | 1 << 8 | 1 << 12 | 1 << 20))
+    more.message(19, b'\x02' * 8).u64(20, 1500).message(34).u64(39, 15).message(40).message(44)
+    more.message(26, struct.pack('<Q', 8) + bytes(1064), reply=True).u64(27, 4)
+    more.message(33, fds=[SOCKET]).message(42, struct.pack('<II', 0, 0), fds=[PIPE_W])
+    yield 'other-devices', more.message(43).state(23, 0, 0).u64(39, 0)
     yield 'split', Talk().message(1, split=3).u64(2, VERSION_1, split=14)
     yield 'oversize', Talk().message(5, bytes(300)).message(1)
     yield 'longer', Talk().message(1, size=8)
@@ -253,7 +258,7 @@ class Ring:
     """A script of a ring target."""
 
     REQUEST, SET, RAW, OFFER, INDEX, EVENT, PUT, KICK, HOLD, RESUME, RESTART, MOVE, ENABLE, \
-        MEMORY, LOG = range(15)
+        MEMORY, LOG, IOTLB, MISSES = range(17)
 
     def __init__(self, options=0, size=4):
         self.bytes = bytearray([options, size])
@@ -326,7 +331,35 @@ def ring_split():
     yield 'jump', Ring().request(0).step(Ring.INDEX, words=(0x1000,)).kick()
 
 
+def ring_packed():
+    yield from ring()
+    yield 'wrap', Ring(size=2).request(0).kick().request(0).kick().request(0).kick()
+    yield 'in-order', Ring(options=128, size=20).step(Ring.HOLD, 1).request(0).request(1).kick(
+        ).step(Ring.HOLD, 0).request(8, 0, 1).kick().step(Ring.RESUME, 9)
+
+
+UPDATE, INVALIDATE, WRITABLE = 2, 3, 0x30
+
+
+def iotlb():
+    """The conversations of rings, with all memory told at once, or when it is asked for."""
+    everything = struct.pack('<BBHHH', Ring.IOTLB, UPDATE | WRITABLE, 0x1000, 0xe000, 0x1000)
+    for packed in (0, 1):
+        for name, seed in ring():
+            plain = bytes(seed.bytes)
+            yield f'{name}-{packed}', bytes([packed]) + plain[:2] + everything + plain[2:]
+        asked = Ring().step(Ring.MISSES, 3).step(Ring.MISSES, 3).step(Ring.MISSES, 3).request(0)
+        asked.kick().step(Ring.MISSES, 3).kick().step(Ring.MISSES, 1).kick()
+        yield f'asked-{packed}', bytes([packed]) + bytes(asked.bytes)
+        held = Ring().step(Ring.HOLD, 1).request(1).kick()
+        held.step(Ring.IOTLB, INVALIDATE, words=(0x4000, 0x1000, 0)).step(Ring.RESUME, 9)
+        held = bytes(held.bytes)
+        yield f'invalidated-{packed}', bytes([packed]) + held[:2] + everything + held[2:]
+
+
 TARGETS = {
+    'iotlb': iotlb,
+    'ring-packed': ring_packed,
     'ring-split': ring_split,
     'options': options,
     'qmp': qmp,
