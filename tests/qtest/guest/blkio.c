@@ -27,6 +27,8 @@
 #define MULTIPLIER  0x9e3779b97f4a7c15ull
 #define STOP_FILE   "/tmp/blkio-stop"
 #define MAX_THREADS 64
+/* Operations of each thread, however soon it is stopped: the machine may be a busy one. */
+#define LEAST 16
 
 typedef struct Range {
     uint64_t offset; /* bytes */
@@ -153,7 +155,7 @@ static void *stress_thread(void *opaque)
     char *buffer = aligned_buffer(self->block_size);
     char *expected = aligned_buffer(self->block_size);
 
-    while (access(STOP_FILE, F_OK) != 0) {
+    while (self->operations < LEAST || access(STOP_FILE, F_OK) != 0) {
         uint64_t started = now_ns();
 
         if (!stress_step(self, last, buffer, expected)) {
@@ -173,7 +175,7 @@ static void *stress_thread(void *opaque)
     return NULL;
 }
 
-/* Runs until STOP_FILE exists. */
+/* Runs until STOP_FILE exists, and each thread has done its least. */
 static int stress(int fd, const Range *range, unsigned threads, size_t block_size)
 {
     StressThread self[MAX_THREADS] = { 0 };
