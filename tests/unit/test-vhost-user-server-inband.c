@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The vhost-user server with a client that has no eventfds, whose queues live in threads of their
+ * own: kicks and calls are messages; and resets of such a device while its queues are busy.
+ *
+ * The device answers each number with its successor, every other one only in a bottom half.
+ */
+#include "qemu/osdep.h"
+#include <sys/socket.h>
+#include "harness.h"
+#include "qapi/qapi-types-sockets.h"
+#include "qemu/main-loop.h"
+#include "qemu/vhost-user-server.h"
+#include "system/iothread.h"
+#include "vus-client-thread.h"
+
+enum {
+    QUEUES = 3,
+    BURST = 4, /* requests out at a time and queue */
+    ROUNDS = 200,
+};
+
+#define BIT(n) (1ull << (n))
+
+typedef struct Device {
+    VuServer server;
+    AioContext *expected[QUEUES];
+    unsigned popped; /* atomic */
+    unsigned answered;
+    unsigned resets;
+} Device;
+
+typedef struct Request {
+    VuVirtqElement elem;
+    Device *device;
+    VuVirtq *vq;
+} Request;
+
+static IOThread *threads[QUEUES];
+
+/* The device */
+
+static void device_answer(Request *request)
+{
+    Device *device = request->device;
+    VuDev *dev = &device->server.vu_dev;
+    uint64_t value;
+
+    g_assert_true(qemu_get_current_aio_context() == device->expected[request->vq->index]);
+    memcpy(&value, request->elem.out_sg[0].iov_base, sizeof(value));
+    value++;
+    memcpy(request->elem.in_sg[0].iov_base, &value, sizeof(value));
+    qatomic_inc(&device->answered);
+    vu_queue_push(dev, request->vq, &request->elem, sizeof(value));
+    vu_queue_notify(dev, request->vq);
+    free(request);
+    vhost_user_server_dec_in_flight(&device->server);
+}
+
+static void device_answer_bh(void *opaque)
+{
+    device_answer(opaque);
+}
+
+static void device_queue(VuDev *dev, int qidx)
+{
+    Device *device = container_of(dev, Device, server.vu_dev);
+    VuVirtq *vq = vu_get_queue(dev, qidx);
+    Request *request;
+
+    g_assert_true(qemu_get_current_aio_context() == device->expected[qidx]);
+    while ((request = vu_queue_pop(dev, vq, sizeof(*request)))) {
+        request->device = device;
+        request->vq = vq;
+        vhost_user_server_inc_in_flight(&device->server);
+        if (qatomic_fetch_inc(&device->popped) % 2) {
+            aio_bh_schedule_oneshot(qemu_get_current_aio_context(), device_answer_bh, request);
+        } else {
+            device_answer(request);
+        }
+    }
+}
+
+static void device_started(VuDev *dev, int qidx, bool started)
+{
+    vu_set_queue_handler(dev, vu_get_queue(dev, qidx), started ? device_queue : NULL);
+}
+
+static uint64_t device_protocol_features(VuDev *dev)
+{
+    return BIT(VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS);
+}
+
+static void device_reset(VuDev *dev)
+{
+    Device *device = container_of(dev, Device, server.vu_dev);
+
+    g_assert_cmpuint(qatomic_read(&device->popped), ==, qatomic_read(&device->answered));
+    qatomic_inc(&device->resets);
+}
+
+static const VuDevIface device_iface = {
+    .get_protocol_features = device_protocol_features,
+    .queue_set_started = device_started,
+    .reset_device = device_reset,
+};
+
+/* Home in the main loop, each queue in a thread. */
+static Device *device_new(void)
+{
+    SocketAddress addr = { .type = SOCKET_ADDRESS_TYPE_UNIX };
+    g_autofree char *path = harness_tmpfile("s");
+    Device *device = g_new0(Device, 1);
+
+    addr.u.q_unix.path = path;
+    g_assert_true(vhost_user_server_start(&device->server, &addr, qemu_get_aio_context(), QUEUES,
+                                          &device_iface, &error_abort));
+    for (int i = 0; i < QUEUES; i++) {
+        device->expected[i] = iothread_get_aio_context(threads[i]);
+        vhost_user_server_set_queue_aio_context(&device->server, i, device->expected[i]);
+    }
+    return device;
+}
+
+static void device_free(Device *device)
+{
+    vhost_user_server_stop(&device->server);
+    g_free(device);
+}
+
+/* The client's thread */
+
+typedef struct Client {
+    VusClient vus;
+    int channel;
+} Client;
+
+static void ask(Client *c, uint32_t request, const void *payload, uint32_t size, int fd)
+{
+    uint64_t value;
+
+    vus_client_send(&c->vus, request, VHOST_USER_NEED_REPLY_MASK, payload, size, fd);
+    g_assert_true(vus_client_receive(&c->vus, &value));
+    g_assert_cmpuint(value, ==, 0);
+}
+
+static void ask_u64(Client *c, uint32_t request, uint64_t value)
+{
+    ask(c, request, &value, sizeof(value), -1);
+}
+
+static void ask_state(Client *c, uint32_t request, uint32_t queue, uint32_t num)
+{
+    uint32_t state[2] = { queue, num };
+
+    ask(c, request, state, sizeof(state), -1);
+}
+
+static void client_connect(VusClientThread *self, Client *c)
+{
+    VhostUserMemory table = { .nregions = 1 };
+    int sv[2];
+
+    vus_client_thread_connect(self, &c->vus);
+    table.regions[0] = vu_client_region(&c->vus.guest, 0, c->vus.guest.mem_size);
+    ask_u64(c, VHOST_USER_SET_PROTOCOL_FEATURES,
+            BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) |
+                BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |
+                BIT(VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS));
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), ==, 0);
+    ask(c, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, sv[1]);
+    close(sv[1]);
+    c->channel = sv[0];
+    ask(c, VHOST_USER_SET_MEM_TABLE, &table, 8 + sizeof(table.regions[0]), c->vus.guest.mem_fd);
+}
+
+static void client_close(Client *c)
+{
+    close(c->channel);
+    vus_client_close(&c->vus);
+}
+
+/* Fresh rings, none of which gets a descriptor. */
+static void client_start(Client *c)
+{
+    ask_u64(c, VHOST_USER_SET_FEATURES, BIT(32) | BIT(VHOST_USER_F_PROTOCOL_FEATURES));
+    for (unsigned i = 0; i < QUEUES; i++) {
+        VuGuestRing *ring = &c->vus.rings[i];
+        struct vhost_vring_addr addr = vu_ring_addr(ring);
+
+        memset(ring->desc, 0, vu_ring_bytes(ring->num));
+        ring->avail_idx = ring->last_used = 0;
+        ask_state(c, VHOST_USER_SET_VRING_NUM, i, ring->num);
+        ask(c, VHOST_USER_SET_VRING_ADDR, &addr, sizeof(addr), -1);
+        ask_state(c, VHOST_USER_VRING_KICK, i, 0);
+        ask_state(c, VHOST_USER_SET_VRING_ENABLE, i, 1);
+    }
+}
+
+static void submit_burst(Client *c)
+{
+    for (unsigned i = 0; i < QUEUES * BURST; i++) {
+        uint32_t state[2] = { i % QUEUES, 0 };
+
+        vus_client_offer_on(&c->vus, i % QUEUES, i);
+        vus_client_send(&c->vus, VHOST_USER_VRING_KICK, 0, state, sizeof(state), -1);
+    }
+}
+
+/* Nothing but messages tells that something is complete. */
+static void complete_burst(Client *c)
+{
+    unsigned done = 0;
+
+    for (;;) {
+        uint32_t notice[5];
+
+        for (unsigned i = 0; i < QUEUES; i++) {
+            while (vu_ring_reap(&c->vus.rings[i], NULL, NULL)) {
+                done++;
+            }
+        }
+        if (done == QUEUES * BURST) {
+            return;
+        }
+        g_assert_cmpint(recv(c->channel, notice, sizeof(notice), MSG_WAITALL), ==, sizeof(notice));
+        g_assert_cmpuint(notice[0], ==, VHOST_USER_BACKEND_VRING_CALL);
+        g_assert_cmphex(notice[1], ==, VHOST_USER_VERSION);
+        g_assert_cmpuint(notice[3], <, QUEUES);
+    }
+}
+
+static void client_asks(VusClientThread *self)
+{
+    Client c;
+
+    client_connect(self, &c);
+    client_start(&c);
+    for (int i = 0; i < ROUNDS; i++) {
+        submit_burst(&c);
+        complete_burst(&c);
+    }
+    client_close(&c);
+}
+
+static void forget_notices(Client *c)
+{
+    char bytes[4096];
+
+    while (recv(c->channel, bytes, sizeof(bytes), MSG_DONTWAIT) > 0) {
+    }
+}
+
+static void client_resets(VusClientThread *self)
+{
+    Device *device = self->device;
+    Client c;
+
+    client_connect(self, &c);
+    for (int i = 0; i < ROUNDS; i++) {
+        client_start(&c);
+        submit_burst(&c);
+        ask(&c, VHOST_USER_RESET_DEVICE, NULL, 0, -1);
+        g_assert_cmpuint(qatomic_read(&device->resets), ==, i + 1);
+        forget_notices(&c);
+    }
+    client_start(&c);
+    submit_burst(&c);
+    complete_burst(&c);
+    client_close(&c);
+}
+
+/* Tests */
+
+static void test_kicks_and_calls_are_messages(void)
+{
+    Device *device = device_new();
+
+    vus_client_thread_run(device, client_asks);
+    g_assert_cmpuint(qatomic_read(&device->answered), ==, ROUNDS * QUEUES * BURST);
+    device_free(device);
+}
+
+static void test_resets_wait_for_requests_in_all_threads(void)
+{
+    Device *device = device_new();
+
+    vus_client_thread_run(device, client_resets);
+    device_free(device);
+}
+
+int main(int argc, char **argv)
+{
+    int ret;
+
+    harness_init(&argc, &argv);
+    module_call_init(MODULE_INIT_QOM);
+    qemu_init_main_loop(&error_abort);
+    for (int i = 0; i < QUEUES; i++) {
+        g_autofree char *id = g_strdup_printf("test%d", i);
+
+        threads[i] = iothread_create(id, &error_abort);
+    }
+    harness_add("/vhost-user-server-inband/kicks_and_calls_are_messages",
+                test_kicks_and_calls_are_messages);
+    harness_add("/vhost-user-server-inband/resets_wait_for_requests_in_all_threads",
+                test_resets_wait_for_requests_in_all_threads);
+    ret = harness_run();
+    for (int i = 0; i < QUEUES; i++) {
+        iothread_destroy(threads[i]);
+    }
+    return ret;
+}
