@@ -178,8 +178,7 @@ static int change_done(VuDev *dev, VhostUserMsg *msg, void *opaque)
     return vu_reply_u64(msg, 0);
 }
 
-/* Rings that lie behind what was taken away, or wait for what has come, are looked for anew. */
-static void update_rings(VuDev *dev)
+void vu_iotlb_update_rings(VuDev *dev)
 {
     for (unsigned int i = 0; i < dev->max_queues; i++) {
         VuVirtq *vq = &dev->vq[i];
@@ -248,6 +247,32 @@ static bool merge(VuIotlbEntry *old, const VuIotlbEntry *e, const VuAnswer *answ
     return true;
 }
 
+/* The guest let the device do what the IOMMU does not allow; the front-end may tell it. */
+static void report_denied(VuDev *dev, const VuAnswer *answer)
+{
+    VhostUserMsg msg = {
+        .request = VHOST_USER_BACKEND_IOTLB_MSG,
+        .size = sizeof(msg.payload.iotlb),
+        .payload.iotlb = { .iova = answer->denied_at,
+                           .perm = answer->denied,
+                           .type = VHOST_IOTLB_ACCESS_FAIL },
+    };
+
+    vu_backend_notify(dev, &msg);
+}
+
+static int refuse_update(VuDev *dev, const struct vhost_iotlb_msg *m)
+{
+    uint64_t last;
+
+    if (m->size > 0 && !__builtin_add_overflow(m->iova, m->size - 1, &last)) {
+        vu_miss_refused(dev, m->iova, last);
+    }
+    return vu_refuse(dev, EINVAL, "a translation of %#llx bytes at %#llx to %#llx, access %u",
+                     (unsigned long long)m->size, (unsigned long long)m->iova,
+                     (unsigned long long)m->uaddr, m->perm);
+}
+
 static int update(VuDev *dev, VhostUserMsg *msg)
 {
     const struct vhost_iotlb_msg m = msg->payload.iotlb;
@@ -260,9 +285,7 @@ static int update(VuDev *dev, VhostUserMsg *msg)
 
     if (m.size == 0 || __builtin_add_overflow(m.iova, m.size - 1, &end) ||
         (m.perm & ~VHOST_ACCESS_RW) || !uaddr_ok(dev, m.uaddr, m.size)) {
-        return vu_refuse(dev, EINVAL, "a translation of %#llx bytes at %#llx to %#llx, access %u",
-                         (unsigned long long)m.size, (unsigned long long)m.iova,
-                         (unsigned long long)m.uaddr, m.perm);
+        return refuse_update(dev, &m);
     }
     e = entry_new(dev, &m);
     if (!e) {
@@ -285,8 +308,11 @@ static int update(VuDev *dev, VhostUserMsg *msg)
         free(e);
         return vu_refuse(dev, -rc, "no memory for a translation");
     }
+    if (answer.denied) {
+        report_denied(dev, &answer);
+    }
     if (held || answer.ring) {
-        update_rings(dev);
+        vu_iotlb_update_rings(dev);
     }
     return held ? vu_wait_for(dev, dead_are_gone, change_done, NULL) : vu_reply_u64(msg, 0);
 }
@@ -308,7 +334,7 @@ static int invalidate(VuDev *dev, VhostUserMsg *msg)
     if (!held) {
         return vu_reply_u64(msg, 0);
     }
-    update_rings(dev);
+    vu_iotlb_update_rings(dev);
     return vu_wait_for(dev, dead_are_gone, change_done, NULL);
 }
 

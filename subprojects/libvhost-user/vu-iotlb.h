@@ -46,6 +46,9 @@ VuIotlbEntry *vu_iotlb_find(const struct VuIotlb *iotlb, uint64_t iova);
 /* Let go of @e; not under the lock. Any context. */
 void vu_iotlb_entry_unref(VuIotlbEntry *e);
 
+/* Find anew the rings that lie behind something dead, or wait. Control context, no lock held. */
+void vu_iotlb_update_rings(VuDev *dev);
+
 /*
  * Ask the front-end for @access at @iova. -EAGAIN: the answer is awaited; -EFAULT: it was no. The
  * caller has the cache's lock for reading.
@@ -57,6 +60,7 @@ void vu_miss_settle(VuXlate *x);
 typedef struct VuAnswer {
     unsigned int answered; /* questions */
     unsigned int denied;   /* what they asked for and @perm does not hold */
+    uint64_t denied_at;    /* the address of such a one */
     bool ring;             /* one of them was about a ring itself */
 } VuAnswer;
 
@@ -65,5 +69,7 @@ typedef struct VuAnswer {
  * for nothing else are looked at. Control context; the caller has the cache's lock for writing.
  */
 VuAnswer vu_miss_answered(VuDev *dev, uint64_t iova, uint64_t last, unsigned int perm);
+/* The answer cannot be used: chains that asked end with an error. Control context, no lock held. */
+void vu_miss_refused(VuDev *dev, uint64_t iova, uint64_t last);
 
 #endif /* VU_IOTLB_H */

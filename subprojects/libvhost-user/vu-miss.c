@@ -182,22 +182,39 @@ static void remove_miss(struct VuIotlb *iotlb, VuMisses *s, unsigned int i)
     s->miss[i] = s->miss[--s->n];
 }
 
-static void take_answer(struct VuIotlb *iotlb, VuMisses *s, uint64_t iova, uint64_t last,
-                        unsigned int perm, VuAnswer *answer)
+/* What an answer is about. */
+typedef struct Covered {
+    uint64_t iova;
+    uint64_t last;
+    unsigned int perm;
+    bool refused; /* it is kept, for the chain that asked to come across */
+} Covered;
+
+static void take_answer(struct VuIotlb *iotlb, VuMisses *s, const Covered *range, VuAnswer *answer)
 {
     for (unsigned int i = s->n; i-- > 0;) {
-        const VuMiss *m = &s->miss[i];
+        VuMiss *m = &s->miss[i];
 
-        if (m->open && m->iova >= iova && m->iova <= last) {
-            answer->answered++;
-            answer->denied |= m->access & ~perm;
-            answer->ring |= s->vq->unmapped;
+        if (!m->open || m->iova < range->iova || m->iova > range->last) {
+            continue;
+        }
+        answer->answered++;
+        answer->ring |= s->vq->unmapped;
+        if (m->access & ~range->perm) {
+            answer->denied |= m->access & ~range->perm;
+            answer->denied_at = m->iova;
+        }
+        if (range->refused) {
+            set_sent(iotlb, m, true);
+            m->open = false;
+            s->open--;
+        } else {
             remove_miss(iotlb, s, i);
         }
     }
 }
 
-VuAnswer vu_miss_answered(VuDev *dev, uint64_t iova, uint64_t last, unsigned int perm)
+static VuAnswer take_all(VuDev *dev, const Covered *range)
 {
     struct VuIotlb *iotlb = dev->priv->iotlb;
     VuMisses **at = &iotlb->waiting;
@@ -207,7 +224,7 @@ VuAnswer vu_miss_answered(VuDev *dev, uint64_t iova, uint64_t last, unsigned int
     while (*at) {
         VuMisses *s = *at;
 
-        take_answer(iotlb, s, iova, last, perm, &answer);
+        take_answer(iotlb, s, range, &answer);
         if (s->open > 0) {
             at = &s->next;
             continue;
@@ -218,6 +235,21 @@ VuAnswer vu_miss_answered(VuDev *dev, uint64_t iova, uint64_t last, unsigned int
     }
     pthread_mutex_unlock(&iotlb->miss_mutex);
     return answer;
+}
+
+VuAnswer vu_miss_answered(VuDev *dev, uint64_t iova, uint64_t last, unsigned int perm)
+{
+    return take_all(dev, &(Covered){ .iova = iova, .last = last, .perm = perm });
+}
+
+void vu_miss_refused(VuDev *dev, uint64_t iova, uint64_t last)
+{
+    VuAnswer answer = take_all(
+        dev, &(Covered){ .iova = iova, .last = last, .perm = VHOST_ACCESS_RW, .refused = true });
+
+    if (answer.ring) {
+        vu_iotlb_update_rings(dev);
+    }
 }
 
 /* A question to be sent now, if there is one. Under the mutex. */

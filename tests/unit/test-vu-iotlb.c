@@ -46,13 +46,19 @@ static void begin(VuIommu *i)
     g_assert_nonnull(vu_get_queue(&i->rig.dev, 0)->vring.desc);
 }
 
+static void assert_told(VuIommu *i, unsigned int type, uint64_t iova, unsigned int perm)
+{
+    struct vhost_iotlb_msg msg;
+
+    g_assert_true(vu_iommu_question(i, &msg));
+    g_assert_cmpuint(msg.type, ==, type);
+    g_assert_cmphex(msg.iova, ==, iova);
+    g_assert_cmpuint(msg.perm, ==, perm);
+}
+
 static void assert_question(VuIommu *i, uint64_t iova, unsigned int perm)
 {
-    struct vhost_iotlb_msg miss;
-
-    g_assert_true(vu_iommu_question(i, &miss));
-    g_assert_cmphex(miss.iova, ==, iova);
-    g_assert_cmpuint(miss.perm, ==, perm);
+    assert_told(i, VHOST_IOTLB_MISS, iova, perm);
 }
 
 static void assert_no_question(VuIommu *i)
@@ -343,11 +349,54 @@ static void test_buffer_without_permission_is_not_written(void)
     /* It may have got more since: asked for, and not so. */
     assert_question(&i, data_iova(0), IOMMU_WRITE);
     vu_iommu_map(&i, data_iova(0), IOMMU_READ);
+    assert_told(&i, VHOST_IOTLB_ACCESS_FAIL, data_iova(0), IOMMU_WRITE);
     e = pop(&i, 0);
     g_assert_cmpuint(e->index, ==, 1);
     assert_used(&i, 0, 0);
     push(&i, e, 8);
     assert_used(&i, 1, 8);
+    vu_iommu_done(&i);
+}
+
+/* A translation that is refused is an answer all the same: nobody waits for ever. */
+static void test_useless_answer_ends_the_wait(void)
+{
+    VuIommu i;
+    VuVirtqElement *e;
+
+    begin(&i);
+    vu_iommu_map(&i, data_iova(0x1000), IOMMU_RW);
+    offer(&i, 0, 0, data_iova(0), 8, 0);
+    offer(&i, 0, 1, data_iova(0x1000), 8, 0);
+    g_assert_null(pop(&i, 0));
+    assert_question(&i, data_iova(0), IOMMU_READ);
+    i.rig.handled[0] = 0;
+    g_assert_cmpuint(
+        vu_iommu_tell(&i, VHOST_IOTLB_UPDATE, data_iova(0), IOMMU_PAGE, 4096, IOMMU_RW), !=, 0);
+    g_assert_cmpint(i.rig.handled[0], >, 0);
+    e = pop(&i, 0);
+    g_assert_cmpuint(e->index, ==, 1);
+    assert_used(&i, 0, 0);
+    push(&i, e, 0);
+    /* The same address is asked for again the next time. */
+    offer(&i, 0, 2, data_iova(0), 8, 0);
+    g_assert_null(pop(&i, 0));
+    assert_question(&i, data_iova(0), IOMMU_READ);
+    vu_iommu_done(&i);
+}
+
+static void test_ring_without_translation_is_reported(void)
+{
+    struct vhost_iotlb_msg miss;
+    VuIommu i;
+
+    vu_iommu_init(&i, 0);
+    vu_iommu_start(&i, 0, 16, RING_PAGES);
+    g_assert_true(vu_iommu_question(&i, &miss));
+    g_assert_cmpuint(
+        vu_iommu_tell(&i, VHOST_IOTLB_UPDATE, IOVA_BASE, 4 * IOMMU_PAGE, 4096, IOMMU_RW), !=, 0);
+    g_assert_cmpuint(vu_ring_take_signal(i.ring[0].err), ==, 1);
+    g_assert_cmpuint(vu_rig_stop(&i.rig, 0), ==, 0);
     vu_iommu_done(&i);
 }
 
@@ -619,6 +668,9 @@ int main(int argc, char **argv)
     harness_add("/vu-iotlb/two_queues_ask_once_for_a_page", test_two_queues_ask_once_for_a_page);
     harness_add("/vu-iotlb/buffer_without_permission_is_not_written",
                 test_buffer_without_permission_is_not_written);
+    harness_add("/vu-iotlb/useless_answer_ends_the_wait", test_useless_answer_ends_the_wait);
+    harness_add("/vu-iotlb/ring_without_translation_is_reported",
+                test_ring_without_translation_is_reported);
     harness_add("/vu-iotlb/permissions_add_up", test_permissions_add_up);
     harness_add("/vu-iotlb/unasked_update_takes_permission_away",
                 test_unasked_update_takes_permission_away);

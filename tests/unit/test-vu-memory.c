@@ -7,9 +7,11 @@
 #include <sys/mman.h>
 
 #include "harness.h"
+#include "huge-file.h"
 #include "vu-rig.h"
 
 #define PAGE 4096ull
+#define HUGE HUGE_FILE_PAGE
 
 static void add_reg(VuRig *rig, const VhostUserMemoryRegion *region, int fd)
 {
@@ -222,6 +224,86 @@ static void test_509_slots_can_be_filled(void)
     vu_rig_done(&rig);
 }
 
+/* A page each, neighbours for the guest, in the opposite order in the file. */
+static void test_request_spans_509_slots(void)
+{
+    const unsigned int pages =
+        VU_RIG_MEM / PAGE; /* of the file; the slots use some more than once */
+    const uint64_t base = 0x40000000;
+    VuVirtqElement *e;
+    VuRig rig;
+
+    vu_rig_init(&rig);
+    vu_rig_ready(&rig, 0);
+    vu_rig_start(&rig, 0, 16);
+    for (unsigned int i = 0; i < 508; i++) {
+        const VhostUserMemoryRegion r = { base + i * PAGE, PAGE, base + (2ull * i + 1) * PAGE,
+                                          (pages - 1 - i % 128) * PAGE };
+
+        add_reg(&rig, &r, rig.client.mem_fd);
+        vu_rig_accepted(&rig, VHOST_USER_ADD_MEM_REG);
+    }
+    for (unsigned int i = 0; i < 128; i++) {
+        rig.client.mem[(pages - 1 - i) * PAGE + 50] = i;
+    }
+    vu_ring_desc(&rig.ring[0], 0, base + 50, 508 * PAGE - 50, 0, 0);
+    vu_ring_offer(&rig.ring[0], 0);
+    e = vu_queue_pop(&rig.dev, vu_get_queue(&rig.dev, 0), sizeof(*e));
+    g_assert_cmpuint(e->out_num, ==, 508);
+    for (unsigned int i = 0; i < 508; i++) {
+        const uint8_t *p = e->out_sg[i].iov_base;
+
+        g_assert_cmpuint(e->out_sg[i].iov_len, ==, i ? PAGE : PAGE - 50);
+        g_assert_cmpuint(p[i ? 50 : 0], ==, i % 128);
+    }
+    vu_queue_push(&rig.dev, vu_get_queue(&rig.dev, 0), e, 0);
+    free(e);
+    vu_ring_desc(&rig.ring[0], 0, base + 50, 508 * PAGE, 0, 0); /* one page too many */
+    vu_ring_offer(&rig.ring[0], 0);
+    g_assert_null(vu_queue_pop(&rig.dev, vu_get_queue(&rig.dev, 0), sizeof(*e)));
+    vu_rig_done(&rig);
+}
+
+static void test_huge_pages_need_no_alignment(void)
+{
+    const uint64_t offsets[] = { 0, 1, PAGE, HUGE - 1, HUGE, HUGE + 4097, 2 * HUGE - 64 };
+    VhostUserMemoryRegion r;
+    g_autofree char *why = NULL;
+    int fd = huge_file(3 * HUGE, &why);
+    uint8_t *file;
+    VuRig rig;
+
+    if (fd < 0) {
+        g_test_skip(why);
+        return;
+    }
+    file = mmap(NULL, 3 * HUGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    g_assert(file != MAP_FAILED);
+    no_memory(&rig);
+    for (size_t i = 0; i < G_N_ELEMENTS(offsets); i++) {
+        uint64_t len = 200;
+        uint8_t *p;
+
+        r = (VhostUserMemoryRegion){ 0x1000, HUGE, 0x7000, offsets[i] };
+        add_reg(&rig, &r, fd);
+        vu_rig_accepted(&rig, VHOST_USER_ADD_MEM_REG);
+        file[offsets[i] + HUGE - 1] = 10 + i;
+        p = vu_gpa_to_va(&rig.dev, &len, 0x1000 + HUGE - 1);
+        g_assert_cmpuint(len, ==, 1);
+        g_assert_cmpuint(*p, ==, 10 + i);
+        *p = 99;
+        g_assert_cmpuint(file[offsets[i] + HUGE - 1], ==, 99);
+        rem_reg(&rig, &r, -1);
+        vu_rig_accepted(&rig, VHOST_USER_REM_MEM_REG);
+    }
+    r = (VhostUserMemoryRegion){ 0x1000, HUGE, 0x7000, 2 * HUGE + 1 };
+    add_reg(&rig, &r, fd);
+    vu_rig_refused(&rig, VHOST_USER_ADD_MEM_REG);
+    vu_rig_done(&rig);
+    munmap(file, 3 * HUGE);
+    close(fd);
+}
+
 static void test_only_the_very_region_is_removed(void)
 {
     VuRig rig;
@@ -431,6 +513,8 @@ int main(int argc, char **argv)
     harness_add("/vu-memory/regions_may_not_overlap", test_regions_may_not_overlap);
     harness_add("/vu-memory/table_counts_are_checked", test_table_counts_are_checked);
     harness_add("/vu-memory/509_slots_can_be_filled", test_509_slots_can_be_filled);
+    harness_add("/vu-memory/request_spans_509_slots", test_request_spans_509_slots);
+    harness_add("/vu-memory/huge_pages_need_no_alignment", test_huge_pages_need_no_alignment);
     harness_add("/vu-memory/with_gpa_addresses_rings_have_guest_addresses",
                 test_with_gpa_addresses_rings_have_guest_addresses);
     harness_add("/vu-memory/only_the_very_region_is_removed", test_only_the_very_region_is_removed);

@@ -8,7 +8,8 @@
 #include <sys/wait.h>
 
 #include "harness.h"
-#include "vu-rig.h"
+#include "huge-file.h"
+#include "vu-iommu.h"
 
 static void shrink(VuRig *rig)
 {
@@ -73,6 +74,76 @@ static void test_lost_ring_is_survived(void)
     vu_rig_done(&rig);
 }
 
+/* Its pages are shown a second time, in another order. */
+static void test_lost_ring_behind_an_iommu_is_survived(void)
+{
+    VuIommu i;
+    VuVirtq *vq;
+
+    vu_iommu_init(&i, 0);
+    vu_iommu_start(&i, 0, 1024, 0x800);
+    vu_iommu_serve(&i);
+    vq = vu_get_queue(&i.rig.dev, 0);
+    g_assert_nonnull(vq->vring.desc);
+    g_assert_cmpint(ftruncate(i.rig.client.mem_fd, 0), ==, 0);
+    g_assert_null(vu_queue_pop(&i.rig.dev, vq, sizeof(VuVirtqElement)));
+    g_assert_true(i.rig.dev.broken);
+    g_assert_false(vu_dispatch(&i.rig.dev));
+    vu_iommu_done(&i);
+}
+
+static void test_lost_log_is_survived(void)
+{
+    int fd = memfd_create("log", MFD_CLOEXEC);
+    VhostUserLog log = { 0x20000, 0 };
+    VuVirtqElement *e;
+    VuRig rig;
+
+    vu_rig_init(&rig);
+    vu_rig_ready(&rig, 1ull << VHOST_F_LOG_ALL);
+    vu_rig_start(&rig, 0, 16);
+    g_assert_cmpint(ftruncate(fd, 0x20000), ==, 0);
+    vu_client_send(&rig.client, VHOST_USER_SET_LOG_BASE, &log, sizeof(log), fd);
+    vu_rig_accepted(&rig, VHOST_USER_SET_LOG_BASE);
+    e = pop_one(&rig);
+    g_assert_cmpint(ftruncate(fd, 0), ==, 0);
+    vu_queue_push(&rig.dev, vu_get_queue(&rig.dev, 0), e, 64);
+    free(e);
+    g_assert_true(rig.dev.broken);
+    g_assert_false(vu_dispatch(&rig.dev));
+    g_assert_nonnull(strstr(rig.panic->str, "shrank"));
+    vu_rig_done(&rig);
+    close(fd);
+}
+
+static void test_lost_huge_page_is_survived(void)
+{
+    VhostUserMemRegMsg add = { .region = { 0, 2 * HUGE_FILE_PAGE, 0x10000, 0 } };
+    g_autofree char *why = NULL;
+    int fd = huge_file(2 * HUGE_FILE_PAGE, &why);
+    uint64_t len = 1;
+    uint8_t *p;
+    VuRig rig;
+
+    if (fd < 0) {
+        g_test_skip(why);
+        return;
+    }
+    vu_rig_init(&rig);
+    vu_rig_negotiate(&rig, 0, 1ull << VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
+    vu_client_send(&rig.client, VHOST_USER_ADD_MEM_REG, &add, sizeof(add), fd);
+    vu_rig_accepted(&rig, VHOST_USER_ADD_MEM_REG);
+    p = vu_gpa_to_va(&rig.dev, &len, HUGE_FILE_PAGE + 12345);
+    *p = 1;
+    g_assert_cmpint(ftruncate(fd, HUGE_FILE_PAGE), ==, 0);
+    *p = 2;
+    g_assert_cmpuint(*p, ==, 2);
+    g_assert_true(rig.dev.broken);
+    g_assert_false(vu_dispatch(&rig.dev));
+    vu_rig_done(&rig);
+    close(fd);
+}
+
 static void test_system_call_on_a_lost_page_fails_quietly(void)
 {
     VuRig rig;
@@ -123,6 +194,10 @@ int main(int argc, char **argv)
     harness_add("/vu-sigbus/access_to_a_lost_page_breaks_only_the_device",
                 test_access_to_a_lost_page_breaks_only_the_device);
     harness_add("/vu-sigbus/lost_ring_is_survived", test_lost_ring_is_survived);
+    harness_add("/vu-sigbus/lost_ring_behind_an_iommu_is_survived",
+                test_lost_ring_behind_an_iommu_is_survived);
+    harness_add("/vu-sigbus/lost_log_is_survived", test_lost_log_is_survived);
+    harness_add("/vu-sigbus/lost_huge_page_is_survived", test_lost_huge_page_is_survived);
     harness_add("/vu-sigbus/system_call_on_a_lost_page_fails_quietly",
                 test_system_call_on_a_lost_page_fails_quietly);
     harness_add("/vu-sigbus/other_faults_are_passed_on", test_other_faults_are_passed_on);

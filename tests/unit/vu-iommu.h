@@ -40,7 +40,7 @@ uint64_t vu_iommu_tell(VuIommu *i, unsigned int type, uint64_t iova, uint64_t si
 /* Translate the page of @iova as this IOMMU does; must be acknowledged. */
 void vu_iommu_map(VuIommu *i, uint64_t iova, unsigned int perm);
 void vu_iommu_unmap(VuIommu *i, uint64_t iova, uint64_t size);
-/* The next question, if there is one. */
+/* The next message on the channel, if there is one. */
 bool vu_iommu_question(VuIommu *i, struct vhost_iotlb_msg *ret_miss);
 /* Answer all that is asked, until nothing is; returns how many questions there were. */
 unsigned int vu_iommu_serve(VuIommu *i);
