@@ -98,8 +98,9 @@ class Daemon:
 
 
 def pinned(args, cpu):
-    """What to put before a command to keep it on one CPU."""
-    return ['taskset', '-c', str(cpu)] if args.pin else []
+    """What to put before a command to keep it on one CPU, and before what else wants to run."""
+    return (['chrt', '-f', '10'] if args.real_time else []) + \
+        (['taskset', '-c', str(cpu)] if args.pin else [])
 
 
 def load(args, path, op, depth, seconds):
@@ -212,6 +213,9 @@ def parse_arguments():
     parser.add_argument('--aio', default='io_uring', choices=('io_uring', 'threads', 'default'),
                         help='how both access the file (default: io_uring)')
     parser.add_argument('--pin', action='store_true', help='daemon on CPU 0, client on CPU 1')
+    parser.add_argument('--real-time', action='store_true',
+                        help='before all other processes (SCHED_FIFO; root only): for a machine '
+                        'that is busy with something else')
     parser.add_argument('--folder', help='where to put the file of 256 MiB (default: a new one '
                         'among the temporary ones)')
     parser.add_argument('--json', help='write all samples there')
@@ -257,8 +261,8 @@ def main():
     print(f'load average at the end: {about["load_average_after"]:.2f}')
     if args.json:
         pathlib.Path(args.json).write_text(
-            json.dumps({'machine': about, 'aio': args.aio, 'pinned': args.pin, 'rows': rows},
-                       indent=1) + '\n', encoding='utf-8')
+            json.dumps({'machine': about, 'aio': args.aio, 'pinned': args.pin,
+                        'real_time': args.real_time, 'rows': rows}, indent=1) + '\n', encoding='utf-8')
 
 
 if __name__ == '__main__':
