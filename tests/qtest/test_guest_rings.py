@@ -10,11 +10,12 @@ import unittest
 from support import paths
 from support.daemon import Daemon
 from support.disk_checks import DiskChecks
+from support.guest_qemu import QemuGuest
 from support.guest_uml import UmlGuest
 from support.image import MIB, Image
 from test_guest_qemu import Life, OneDisk
 
-INDIRECT, EVENT_IDX, PACKED, IN_ORDER = 28, 29, 34, 35
+INDIRECT, EVENT_IDX, ACCESS_PLATFORM, PACKED, IN_ORDER = 28, 29, 33, 34, 35
 
 
 class RingChecks:
@@ -36,12 +37,10 @@ class RingChecks:
         self.assertEqual({bit: bits[bit] for bit in self.features}, self.features)
 
 
-class UmlTakesWhatIsOffered(DiskChecks, RingChecks, unittest.TestCase):
-    """It sets the base of a packed ring to 0, as of a split one, and accepts the rest."""
+class OneExport(DiskChecks, RingChecks):
+    """A daemon with one disk on the socket `sock`; subclasses boot the guest."""
 
-    layout = 'packed'
-    size = 256
-    features = {INDIRECT: '1', EVENT_IDX: '1', PACKED: '1', IN_ORDER: '0'}
+    export_options = {}
 
     @classmethod
     def setUpClass(cls):
@@ -53,7 +52,21 @@ class UmlTakesWhatIsOffered(DiskChecks, RingChecks, unittest.TestCase):
         cls.addClassCleanup(cls.daemon.close)
         cls.daemon.qmp.command('block-export-add', type='vhost-user-blk', id='e', node_name='d',
                                addr={'type': 'unix', 'path': cls.daemon.path('sock')},
-                               writable=True, **{'num-queues': 1, 'in-order': True})
+                               writable=True, **{'num-queues': 1, **cls.export_options})
+
+
+class UmlTakesWhatIsOffered(OneExport, unittest.TestCase):
+    """It sets the base of a packed ring to 0, as of a split one, and accepts the rest."""
+
+    layout = 'packed'
+    size = 256
+    features = {INDIRECT: '1', EVENT_IDX: '1', PACKED: '1', IN_ORDER: '0'}
+
+    export_options = {'in-order': True}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
         cls.guest = UmlGuest(cls.daemon.path('sock'))
         cls.addClassCleanup(cls.guest.close)
 
@@ -122,6 +135,24 @@ class PackedNoEventIndexNoIndirect(Rings, unittest.TestCase):
     layout = 'packed'
     features = {INDIRECT: '0', EVENT_IDX: '0', PACKED: '1'}
     device_options = ',packed=on,event_idx=off,indirect_desc=off'
+
+
+class PackedBehindAnIommu(OneExport, unittest.TestCase):
+    """The parts of a packed ring are found through the guest's IOMMU as well."""
+
+    layout = 'packed'
+    features = {INDIRECT: '1', EVENT_IDX: '1', ACCESS_PLATFORM: '1', PACKED: '1'}
+
+    export_options = {'access-platform': True}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.guest = QemuGuest(
+            cls.daemon.path('sock'), machine='q35', append='intel_iommu=on iommu.strict=1',
+            extra=('-device', 'intel-iommu,device-iotlb=on', '-device', 'pcie-root-port,id=port0'),
+            device=',bus=port0,iommu_platform=on,ats=on,disable-legacy=on,num-queues=1,packed=on')
+        cls.addClassCleanup(cls.guest.close)
 
 
 if __name__ == '__main__':
