@@ -147,18 +147,17 @@ def merge(target, options):
     program = build('libfuzzer', target, options.work)
     corpus = os.path.join(CORPUS, target)
     work = os.path.join(options.work, target)
-    keep = [path for path in glob.glob(os.path.join(corpus, '*'))
-            if os.path.basename(path).startswith(('seed-', 'found-'))]
-    with tempfile.TemporaryDirectory() as best, tempfile.TemporaryDirectory() as stay:
-        for path in keep:
-            shutil.copy(path, stay)
+    keep = {name for name in os.listdir(corpus) if name.startswith(('seed-', 'found-'))}
+    with tempfile.TemporaryDirectory() as best:
+        for name in keep:
+            shutil.copy(os.path.join(corpus, name), best)
         sources = [folder for folder in (corpus, work) if os.path.isdir(folder)]
-        run([program, '-merge=1', *worker_arguments(target, options.work), best, stay, *sources],
-            env=SANITIZERS, stderr=subprocess.DEVNULL)
-        chosen = sorted(glob.glob(os.path.join(best, '*')), key=os.path.getsize)
-        for path in glob.glob(os.path.join(corpus, '*')):
-            if path not in keep:
-                os.unlink(path)
+        run([program, '-set_cover_merge=1', *worker_arguments(target, options.work), best,
+             *sources], env=SANITIZERS, stderr=subprocess.DEVNULL)
+        chosen = sorted((path for path in glob.glob(os.path.join(best, '*'))
+                         if os.path.basename(path) not in keep), key=os.path.getsize)
+        for name in set(os.listdir(corpus)) - keep:
+            os.unlink(os.path.join(corpus, name))
         total = 0
         for path in chosen:
             total += os.path.getsize(path)
@@ -212,7 +211,7 @@ def main():
     parser.add_argument('-s', '--seconds', type=int, default=600, help='for each target (%(default)s)')
     parser.add_argument('-w', '--work', default=os.path.join(TOP, 'build-fuzz/work'),
                         help='where inputs and finds are kept (%(default)s)')
-    parser.add_argument('-l', '--limit', type=int, default=400, metavar='KIB',
+    parser.add_argument('-l', '--limit', type=int, default=200, metavar='KIB',
                         help='of a corpus after merge (%(default)s)')
     options = parser.parse_args()
     options.work = os.path.abspath(options.work)
