@@ -89,7 +89,8 @@ typedef void (*vu_set_event_idx_cb)(VuDev *dev, bool enabled);
  *      the transport. May be called any number of times.
  * @set_features: the bits the front-end accepted (already checked against the offer).
  * @get_protocol_features: protocol feature bits the device adds to the library's. Bits that neither
- *      the library nor (through @process_msg) the device can serve are dropped from the offer.
+ *      the library nor (through @process_msg or @pre_msg) the device can serve are dropped from the
+ *      offer. INBAND_NOTIFICATIONS and CROSS_ENDIAN are offered only if they are set here.
  * @set_protocol_features: the bits that were accepted.
  * @process_msg: sees each message first. Non-zero = handled: @vmsg->fds belong to the device now,
  *      and if *do_reply was set, @vmsg is sent back as the reply.

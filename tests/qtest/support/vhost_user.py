@@ -38,9 +38,13 @@ class Request(enum.IntEnum):
     SET_BACKEND_REQ_FD = 21
     GET_CONFIG = 24
     SET_CONFIG = 25
+    RESET_DEVICE = 34
+    VRING_KICK = 35
     GET_MAX_MEM_SLOTS = 36
     ADD_MEM_REG = 37
     REM_MEM_REG = 38
+    SET_STATUS = 39
+    GET_STATUS = 40
 
 
 class Feature:
@@ -54,6 +58,7 @@ class Feature:
 class Protocol:
     """Protocol feature bits."""
     MQ, LOG_SHMFD, REPLY_ACK, BACKEND_REQ, CONFIG, MEM_SLOTS = 0, 1, 3, 5, 9, 15
+    RESET_DEVICE, STATUS = 13, 16
 
 
 CONFIG_CHANGE = 2       # a message of the back-end
