@@ -14,7 +14,7 @@
 #include "vu-internal.h"
 
 #define INTERVAL_MIN_NS (250 * 1000)
-#define INTERVAL_MAX_NS (32 * INTERVAL_MIN_NS)
+#define INTERVAL_MAX_NS (128 * INTERVAL_MIN_NS)
 /* Looks in vain at one interval. */
 #define PATIENCE 8
 

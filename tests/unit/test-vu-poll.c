@@ -11,7 +11,7 @@
 #include "vu-driver.h"
 
 #define SHORTEST_NS 250000
-#define LONGEST_NS  8000000
+#define LONGEST_NS  32000000
 #define SECONDS_MAX 30
 
 static void serve(VuDev *dev, int qidx)
