@@ -41,11 +41,13 @@ class Call(ProtoCase):
     def test_first_of_a_batch_is_announced_at_once_and_the_others_together(self):
         self.add('null', driver='null-co', size=1 << 20, read_zeroes=True)
         self.addCleanup(self.remove, 'null')
-        driver = self.quiet_driver(name='null')
+        # Without a first request: the device could still be at it when the batch comes.
+        driver = self.driver(name='null')
+        self.assertEqual(driver.vring.calls(5), 1)
         driver.vring.publish(*[driver.put(IN, number, in_length=512).head for number in range(8)])
         driver.vring.kick()
         calls = driver.vring.calls(5)
-        while driver.vring.device_used_index() < 9 or calls < 2:
+        while driver.vring.device_used_index() < 8 or calls < 2:
             more = driver.vring.calls(5)
             self.assertGreater(more, 0)
             calls += more
