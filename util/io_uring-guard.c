@@ -21,6 +21,9 @@ static const uint8_t allowed_ops[] = {
     IORING_OP_WRITE,    IORING_OP_WRITEV,      IORING_OP_FSYNC,
 };
 
+/* Large requests are moved by the kernel's own threads. */
+#define ALLOWED_FLAGS IOSQE_ASYNC
+
 static bool guarded;
 static QemuMutex store_lock;
 static QSIMPLEQ_HEAD(, StoredRing) store = QSIMPLEQ_HEAD_INITIALIZER(store);
@@ -43,11 +46,13 @@ bool uring_guard_active(void)
 /* Flags of a request and operations of io_uring_register() that are not named are forbidden. */
 static int restrict_ring(int fd)
 {
-    struct io_uring_restriction rows[ARRAY_SIZE(allowed_ops)] = {};
+    struct io_uring_restriction rows[ARRAY_SIZE(allowed_ops) + 1] = {
+        { .opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED, .sqe_flags = ALLOWED_FLAGS },
+    };
 
     for (size_t i = 0; i < ARRAY_SIZE(allowed_ops); i++) {
-        rows[i].opcode = IORING_RESTRICTION_SQE_OP;
-        rows[i].sqe_op = allowed_ops[i];
+        rows[i + 1].opcode = IORING_RESTRICTION_SQE_OP;
+        rows[i + 1].sqe_op = allowed_ops[i];
     }
     return syscall(__NR_io_uring_register, fd, IORING_REGISTER_RESTRICTIONS, rows,
                    ARRAY_SIZE(rows)) < 0
