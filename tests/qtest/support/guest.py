@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What both kinds of guest have in common: a shell inside, reached over a socket."""
 
+import ctypes
 import os
 import select
 import signal
@@ -11,6 +12,14 @@ from .waiting import TIMEOUT
 
 class GuestError(AssertionError):
     """A command in the guest failed, or the guest does not answer."""
+
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_the_test():
+    """For a new process, before its program: a test that is killed leaves no guest behind."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Shell:

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 
 from . import initrd, kernel
-from .guest import Guest, connect
+from .guest import Guest, connect, die_with_the_test
 from .qmp import Qmp
 from .waiting import until
 
@@ -58,7 +58,8 @@ class QemuGuest(Guest):
         self._stderr = os.path.join(self._folder, 'stderr')
         with open(self._stderr, 'wb') as stderr:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stderr,
-                                            stderr=subprocess.STDOUT, start_new_session=True)
+                                            stderr=subprocess.STDOUT, start_new_session=True,
+                                            preexec_fn=die_with_the_test)
         try:
             stream = self._connect(connect, control)
             self.qmp = self._connect(Qmp, monitor)

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 from . import initrd, kernel
-from .guest import Guest
+from .guest import Guest, die_with_the_test
 
 VIRTIO_BLK = 2
 
@@ -32,7 +32,7 @@ class UmlGuest(Guest):
                        *[f'virtio_uml.device={path}:{VIRTIO_BLK}' for path in sockets]]
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT,
-                pass_fds=[theirs.fileno()], start_new_session=True,
+                pass_fds=[theirs.fileno()], start_new_session=True, preexec_fn=die_with_the_test,
                 env={**os.environ, 'TMPDIR': '/dev/shm' if os.path.isdir('/dev/shm') else '/tmp'})
         try:
             self.attach_shell(ours)
