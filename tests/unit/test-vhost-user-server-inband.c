@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The vhost-user server with a client that has no eventfds, whose queues live in threads of their
- * own: kicks and calls are messages; and resets of such a device while its queues are busy.
+ * own: kicks and calls are messages; resets of such a device while its queues are busy; and the
+ * largest of all answers.
  *
  * The device answers each number with its successor, every other one only in a bottom half.
  */
@@ -99,10 +100,19 @@ static void device_reset(VuDev *dev)
     qatomic_inc(&device->resets);
 }
 
+static int device_shmem_config(VuDev *dev, VhostUserShMemConfig *config)
+{
+    for (unsigned i = 0; i < VHOST_USER_MAX_SHMEM_REGIONS; i++) {
+        config->size[i] = i * qemu_real_host_page_size();
+    }
+    return 0;
+}
+
 static const VuDevIface device_iface = {
     .get_protocol_features = device_protocol_features,
     .queue_set_started = device_started,
     .reset_device = device_reset,
+    .get_shmem_config = device_shmem_config,
 };
 
 /* Home in the main loop, each queue in a thread. */
@@ -270,7 +280,47 @@ static void client_resets(VusClientThread *self)
     client_close(&c);
 }
 
+/* It does not fit into the socket at once, if many are asked for without reading. */
+static void client_asks_for_regions(VusClientThread *self)
+{
+    const unsigned num = 200;
+    Client c;
+
+    client_connect(self, &c);
+    ask_u64(&c, VHOST_USER_SET_PROTOCOL_FEATURES,
+            BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_SHMEM_MAP));
+    for (unsigned i = 0; i < num; i++) {
+        vus_client_send(&c.vus, VHOST_USER_GET_SHMEM_CONFIG, 0, NULL, 0, -1);
+    }
+    for (unsigned i = 0; i < num; i++) {
+        struct {
+            uint32_t head[3];
+            uint32_t nregions;
+            uint32_t padding;
+            uint64_t size[256];
+        } QEMU_PACKED got;
+
+        g_assert_cmpint(recv(c.vus.guest.sock, &got, sizeof(got), MSG_WAITALL), ==, sizeof(got));
+        g_assert_cmpuint(got.head[0], ==, VHOST_USER_GET_SHMEM_CONFIG);
+        g_assert_cmphex(got.head[1], ==, VHOST_USER_VERSION | VHOST_USER_REPLY_MASK);
+        g_assert_cmpuint(got.head[2], ==, 2056);
+        g_assert_cmpuint(got.nregions, ==, 255);
+        for (unsigned n = 0; n < 256; n++) {
+            g_assert_cmpuint(got.size[n], ==, n * qemu_real_host_page_size());
+        }
+    }
+    client_close(&c);
+}
+
 /* Tests */
+
+static void test_large_answers_come_whole(void)
+{
+    Device *device = device_new();
+
+    vus_client_thread_run(device, client_asks_for_regions);
+    device_free(device);
+}
 
 static void test_kicks_and_calls_are_messages(void)
 {
@@ -305,6 +355,8 @@ int main(int argc, char **argv)
                 test_kicks_and_calls_are_messages);
     harness_add("/vhost-user-server-inband/resets_wait_for_requests_in_all_threads",
                 test_resets_wait_for_requests_in_all_threads);
+    harness_add("/vhost-user-server-inband/large_answers_come_whole",
+                test_large_answers_come_whole);
     ret = harness_run();
     for (int i = 0; i < QUEUES; i++) {
         iothread_destroy(threads[i]);
