@@ -5,6 +5,8 @@ After each: the guest has its answer where the rules allow one, the ring goes on
 broken, another export's client is served, and the daemon lives.
 """
 
+import fcntl
+import os
 import struct
 import threading
 import unittest
@@ -17,6 +19,9 @@ from support.vhost_user import Request, address, config, region, state
 from support.virtio_blk import IN, OK, UNTOUCHED, BlkDriver
 from support.vring import NEXT, WRITE
 from support.waiting import TIMEOUT, until
+
+
+F_SEAL_FUTURE_WRITE = 0x10      # linux/fcntl.h
 
 
 class HostileGuest(ProtoCase):
@@ -172,6 +177,20 @@ class Stories:
         self.assertTrue(driver.client.alive())
         used = driver.vring.wait_used(8)
         self.assertEqual(sorted(head for head, _ in used), sorted(heads))
+        self.goes_on(driver)
+
+    def test_memory_that_cannot_be_written_is_refused(self):
+        driver = self.driver(start=False)
+        sealed = os.memfd_create('sealed', os.MFD_ALLOW_SEALING)
+        os.ftruncate(sealed, MIB)
+        read_only = os.open(f'/proc/self/fd/{sealed}', os.O_RDONLY)
+        fcntl.fcntl(sealed, fcntl.F_ADD_SEALS, F_SEAL_FUTURE_WRITE)
+        payload = bytes(8) + region(1 << 30, MIB, 1 << 30, 0)
+        for file in (sealed, read_only):
+            self.assertNotEqual(driver.client.ack(Request.ADD_MEM_REG, payload, [file]), 0)
+            os.close(file)
+        driver.share_memory()
+        driver.start(driver.vring)
         self.goes_on(driver)
 
     def test_config_reads_beyond_the_end(self):
