@@ -31,6 +31,7 @@ void commands_register(QmpCommandList *cmds)
 
 void qmp_quit(Error **errp)
 {
+    shutdown_watch();
     /* The events of the exports' end come before the reply. */
     blk_exp_close_all();
     shutdown_request();

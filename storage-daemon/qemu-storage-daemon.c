@@ -64,6 +64,7 @@ static bool init_layers(Error **errp)
 
 static void cleanup(void)
 {
+    shutdown_watch();
     blk_exp_close_all();
     bdrv_close_all();
     monitor_cleanup();

@@ -7,8 +7,12 @@
  */
 #include "qemu/osdep.h"
 #include "chardev/char.h"
+#include "daemonize.h"
+#include "qemu/error-report.h"
 #include "qemu/event_notifier.h"
 #include "qemu/main-loop.h"
+#include "qemu/sockets.h"
+#include "qemu/thread.h"
 #include "shutdown.h"
 
 static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
@@ -64,6 +68,26 @@ void shutdown_done(void)
     qemu_chr_set_interrupt_fd(-1);
     event_notifier_set_handler(&notifier, NULL);
     event_notifier_cleanup(&notifier);
+}
+
+static void *watchdog_run(void *opaque)
+{
+    g_usleep(SHUTDOWN_LIMIT_MS * 1000ull);
+    error_report("storage does not answer: its requests are given up");
+    pidfile_remove();
+    unix_listen_cleanup_all();
+    _exit(EXIT_FAILURE);
+}
+
+void shutdown_watch(void)
+{
+    static bool watching;
+    QemuThread thread;
+
+    if (!watching) {
+        watching = true;
+        qemu_thread_create(&thread, "watchdog", watchdog_run, NULL, QEMU_THREAD_DETACHED);
+    }
 }
 
 void shutdown_request(void)

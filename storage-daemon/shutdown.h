@@ -17,6 +17,14 @@ void shutdown_started(void);
 /* shutdown_done: undo shutdown_init(); signals are ignored from now on. */
 void shutdown_done(void);
 
+/*
+ * shutdown_watch: from now on the end is under way; if it takes longer than SHUTDOWN_LIMIT_MS,
+ * because storage does not answer, give the rest up: socket and pid files go, the process ends with
+ * status 1. Main loop; does nothing the second time.
+ */
+#define SHUTDOWN_LIMIT_MS 10000
+void shutdown_watch(void);
+
 /* shutdown_request: end the main loop. Main loop. */
 void shutdown_request(void);
 /* shutdown_requested: whether anybody asked for the end. Any thread. */

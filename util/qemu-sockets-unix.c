@@ -85,7 +85,7 @@ static int made_file_remove(const MadeFile *made)
     return unlink(made->path) < 0 && errno != ENOENT ? -1 : 0;
 }
 
-static void __attribute__((destructor)) made_files_done(void)
+void __attribute__((destructor)) unix_listen_cleanup_all(void)
 {
     GHashTableIter iter;
     gpointer value;

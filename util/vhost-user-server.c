@@ -548,19 +548,34 @@ static bool vu_server_busy(VuServer *server)
     return qatomic_load_acquire(&server->co_trip) || vhost_user_server_has_in_flight(server);
 }
 
-void vhost_user_server_stop(VuServer *server)
+/* No client is served any more, and none can come; requests may be running. */
+static void vu_server_stop_begin(VuServer *server)
 {
     VuServerLife life = qatomic_read(&server->life);
     AioContext *home = vu_server_home(server);
 
-    if (life == VU_SERVER_STOPPED) {
-        return;
-    }
     while (!vu_server_move(server, life, VU_SERVER_STOPPING)) {
         life = qatomic_read(&server->life);
     }
     vu_server_listen(server, NULL);
+    if (server->listener) {
+        qio_net_listener_disconnect(server->listener);
+        object_unref(OBJECT(server->listener));
+        server->listener = NULL;
+    }
     vu_server_request_sync(server, home);
+}
+
+void vhost_user_server_stop(VuServer *server)
+{
+    VuServerLife life = qatomic_read(&server->life);
+
+    if (life == VU_SERVER_STOPPED) {
+        return;
+    }
+    if (life != VU_SERVER_STOPPING) {
+        vu_server_stop_begin(server);
+    }
     AIO_WAIT_WHILE(NULL, vu_server_busy(server));
 
     qemu_bh_delete(server->client_gone_bh);
@@ -568,13 +583,34 @@ void vhost_user_server_stop(VuServer *server)
     if (server->sioc) {
         vu_server_disconnect(server);
     }
-    if (server->listener) {
-        qio_net_listener_disconnect(server->listener);
-        object_unref(OBJECT(server->listener));
-        server->listener = NULL;
-    }
     g_free(server->name);
     server->name = NULL;
     vu_server_queues_done(server);
     vu_server_move(server, VU_SERVER_STOPPING, VU_SERVER_STOPPED);
 }
+
+#ifdef CONFIG_DEVICE_BACKENDS
+static void vu_stop_expired(void *opaque)
+{
+    *(bool *)opaque = true;
+}
+
+bool vhost_user_server_try_stop(VuServer *server, int64_t timeout_ms)
+{
+    bool expired = false;
+    QEMUTimer *timer = aio_timer_new(qemu_get_aio_context(), QEMU_CLOCK_REALTIME, SCALE_MS,
+                                     vu_stop_expired, &expired);
+
+    if (qatomic_read(&server->life) != VU_SERVER_STOPPING) {
+        vu_server_stop_begin(server);
+    }
+    timer_mod(timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + timeout_ms);
+    AIO_WAIT_WHILE(NULL, vu_server_busy(server) && !expired);
+    timer_free(timer);
+    if (vu_server_busy(server)) {
+        return false;
+    }
+    vhost_user_server_stop(server);
+    return true;
+}
+#endif

@@ -16,6 +16,8 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "qemu/defer-call.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
 #include "qemu/iov.h"
 #include "qemu/vhost-user-server.h"
 #include "block/block-io.h"
@@ -32,6 +34,9 @@
 #endif
 
 enum {
+    /* How long the end of an export waits for requests. */
+    VHOST_USER_BLK_STOP_MS = 2000,
+    VHOST_USER_BLK_STOP_AGAIN_MS = 200,
     /* Data segments of a request: a default ring of 128 holds one with header and status. */
     VHOST_USER_BLK_SEG_MAX = 128 - 2,
     /* So many completions are announced even while more requests are being taken. */
@@ -67,6 +72,7 @@ typedef struct VuBlkExport {
     VuBlkQueue *queues;              /* num_queues of them */
     uint64_t added_features;         /* by what the user asked for, and the node's medium can */
     struct virtio_blk_config blkcfg; /* little-endian, as the guest reads it */
+    QEMUTimer *stop_timer;           /* looks whether storage has answered; or NULL */
 } VuBlkExport;
 
 /* A request on its way; what vu_queue_pop() gives, with our part behind. */
@@ -469,6 +475,7 @@ static VuBlkQueue *vu_blk_queues_new(VuBlkExport *vexp, unsigned num)
 
 static void vu_blk_free(VuBlkExport *vexp)
 {
+    timer_free(vexp->stop_timer);
     vu_blk_free_counters(vexp);
     g_free(vexp->queues);
     g_free(vexp->handler.serial);
@@ -537,11 +544,43 @@ static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error *
     return 0;
 }
 
+#ifdef CONFIG_DEVICE_BACKENDS
+/* The export, without its user, waits for storage that does not answer. */
+static void vu_blk_stop_again(void *opaque)
+{
+    VuBlkExport *vexp = opaque;
+
+    if (vhost_user_server_try_stop(&vexp->vu_server, 0)) {
+        blk_exp_unref(&vexp->export);
+    } else {
+        timer_mod(vexp->stop_timer,
+                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + VHOST_USER_BLK_STOP_AGAIN_MS);
+    }
+}
+
+static void vu_blk_stop_later(VuBlkExport *vexp)
+{
+    warn_report("export '%s': its storage does not answer, the export goes when it does",
+                vexp->export.id);
+    blk_exp_ref(&vexp->export);
+    /* Of the AioContext, so that it runs while somebody waits for the export. */
+    vexp->stop_timer = aio_timer_new(qemu_get_aio_context(), QEMU_CLOCK_REALTIME, SCALE_MS,
+                                     vu_blk_stop_again, vexp);
+    timer_mod(vexp->stop_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME));
+}
+#endif
+
 static void vu_blk_exp_request_shutdown(BlockExport *exp)
 {
     VuBlkExport *vexp = container_of(exp, VuBlkExport, export);
 
+#ifdef CONFIG_DEVICE_BACKENDS
+    if (!vhost_user_server_try_stop(&vexp->vu_server, VHOST_USER_BLK_STOP_MS)) {
+        vu_blk_stop_later(vexp);
+    }
+#else
     vhost_user_server_stop(&vexp->vu_server);
+#endif
 }
 
 static void vu_blk_exp_delete(BlockExport *exp)

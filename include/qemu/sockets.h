@@ -84,6 +84,12 @@ int inet_connect_saddr(InetSocketAddress *saddr, Error **errp);
  */
 int inet_ai_family_from_address(InetSocketAddress *addr, Error **errp);
 
+/*
+ * Removes the files of all UNIX sockets that this process listens at. exit() does so too; for an
+ * end that is not exit(). Any thread.
+ */
+void unix_listen_cleanup_all(void);
+
 /* ---- text ---- */
 
 /*

@@ -145,6 +145,18 @@ bool vhost_user_server_add_client(VuServer *server, QIOChannelSocket *sioc, Erro
  */
 void vhost_user_server_stop(VuServer *server);
 
+#ifdef CONFIG_DEVICE_BACKENDS
+/**
+ * vhost_user_server_try_stop: The same, but wait for requests @timeout_ms at
+ * most.
+ *
+ * Main loop; polls. When it returns false, the client is cut off and the
+ * listener closed, but requests are running yet, and use the guest's memory: it
+ * is to be called again.
+ */
+bool vhost_user_server_try_stop(VuServer *server, int64_t timeout_ms);
+#endif
+
 /**
  * vhost_user_server_inc_in_flight: Count a request that was taken from a ring.
  *

@@ -14,10 +14,11 @@ PLAIN = {'test-coroutine', 'test-vu-mapping'}
 DAEMON = 'storage-daemon/qemu-storage-daemon'
 # Protocol tests that run once more on a daemon in a sandbox.
 SANDBOXED = ('test_hostile_rings', 'test_lifecycle', 'test_moving', 'test_multithread',
-             'test_proto_blk', 'test_proto_memory', 'test_proto_stream', 'test_qmp', 'test_qtest_forms')
+             'test_proto_blk', 'test_proto_memory', 'test_proto_stream', 'test_qmp',
+             'test_qtest_forms')
 # Those that run once more on a daemon whose system calls are interrupted and do less than asked.
 INJECTED = ('test_hostile_messages', 'test_hostile_rings', 'test_moving', 'test_multithread',
-            'test_proto_blk', 'test_proto_kick_call', 'test_proto_memory', 'test_proto_stream', 'test_qmp')
+            'test_proto_blk', 'test_proto_memory', 'test_proto_stream', 'test_qmp')
 
 
 def _tap(top, path):
