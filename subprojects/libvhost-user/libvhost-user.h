@@ -344,6 +344,7 @@ struct VuVirtq {
     bool begun;               /* it was found once in this run: the places are valid */
     uint32_t start_base;
     bool start_in_order;
+    bool start_trusted; /* start_base need not be compared with the ring */
     unsigned int inuse; /* elements popped, not yet flushed; elsewhere: vu_queue_inuse() */
     int kick_fd;
     int call_fd;
@@ -389,7 +390,8 @@ struct VuVirtq {
     unsigned int num;   /* SET_VRING_NUM */
     uint32_t base;      /* SET_VRING_BASE, or where the ring was stopped */
     bool have_base;
-    bool big_endian; /* SET_VRING_ENDIAN */
+    bool base_is_ours; /* GET_VRING_BASE said so in this connection */
+    bool big_endian;   /* SET_VRING_ENDIAN */
     bool was_reset; /* there is none to start at, but base still tells where the ring was stopped */
     struct vhost_vring_addr vra; /* SET_VRING_ADDR, as it came */
     bool have_addr;

@@ -142,6 +142,8 @@ typedef struct VirtqOps {
     uint32_t fresh_base;
     /* Is @base something that base() could have reported? The size is 0 if it is not known yet. */
     bool (*base_ok)(uint32_t base, unsigned int num);
+    /* Can what is in @ring have come about if it stood at @base? */
+    bool (*base_fits)(const VuRing *ring, uint32_t base);
     /* The chain that is available at @at. 1, 0: none, -errno: broken. */
     int (*peek)(VuVirtq *vq, VirtqPlace at, VirtqHead *ret_head);
     /* All that was seen to be available has been popped. */

@@ -98,13 +98,46 @@ static bool packed_base_ok(uint32_t base, unsigned int num)
     return num == 0 || (avail.idx < num && used.idx < num && distance(used, avail, num) <= num);
 }
 
-/* In every later lap some descriptor has been used, and each new one is marked as used before. */
-static bool first_lap(const VuVirtq *vq)
+static unsigned int flags_of(const VuRing *ring, unsigned int slot)
 {
-    for (unsigned int i = 0; i < vq->vring.num; i++) {
-        uint64_t tail = le64toh(__atomic_load_n(&wire_at(vq, i)->word[1], __ATOMIC_RELAXED));
+    const VirtqWireDesc *wire = (const VirtqWireDesc *)&ring->desc[slot];
 
-        if (tail >> 48 & F_USED) {
+    return le64toh(__atomic_load_n(&wire->word[1], __ATOMIC_RELAXED)) >> 48;
+}
+
+/* In every later lap some descriptor has been used, and each new one is marked as used before. */
+static bool first_lap(const VuRing *ring)
+{
+    for (unsigned int i = 0; i < ring->num; i++) {
+        if (flags_of(ring, i) & F_USED) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* @base, or what a front-end means that takes the first base of a split ring for that of any. */
+static uint32_t meant_base(const VuRing *ring, uint32_t base)
+{
+    return base == 0 && first_lap(ring) ? virtq_packed_ops.fresh_base : base;
+}
+
+/*
+ * A front-end that has lost its back-end may not know how far the ring has come. To begin at the
+ * wrong place would mean to take requests of long ago for new ones. But the ring tells: behind the
+ * place nothing has been used in this lap, and before it nothing is left of the last one. (Only the
+ * later slots of a chain of several look as they did before it was used.)
+ */
+static bool packed_base_fits(const VuRing *ring, uint32_t base)
+{
+    VirtqPlace avail, used;
+
+    base_halves(meant_base(ring, base), &avail, &used);
+    for (unsigned int i = 0; i < ring->num; i++) {
+        bool lap = i < avail.idx ? !avail.wrap : avail.wrap;
+        unsigned int impossible = lap ? F_AVAIL | F_USED : 0;
+
+        if ((flags_of(ring, i) & (F_AVAIL | F_USED)) == impossible) {
             return false;
         }
     }
@@ -115,11 +148,7 @@ static void packed_start(VuVirtq *vq, uint32_t base, bool in_order)
 {
     VirtqPlace avail, used;
 
-    if (base == 0 && first_lap(vq)) {
-        /* A front-end that takes the first base of a split ring for that of any. */
-        base = virtq_packed_ops.fresh_base;
-    }
-    base_halves(base, &avail, &used);
+    base_halves(meant_base(&vq->vring, base), &avail, &used);
     if (in_order) {
         avail = used;
     }
@@ -328,6 +357,7 @@ const VirtqOps virtq_packed_ops = {
     .base = packed_base,
     .fresh_base = WRAP | WRAP << 16,
     .base_ok = packed_base_ok,
+    .base_fits = packed_base_fits,
     .peek = packed_peek,
     .caught_up = packed_caught_up,
     .finish = packed_finish,

@@ -94,6 +94,12 @@ static bool split_base_ok(uint32_t base, unsigned int num)
     return base <= UINT16_MAX;
 }
 
+/* The available index, which is checked at each look, is all there is. */
+static bool split_base_fits(const VuRing *ring, uint32_t base)
+{
+    return true;
+}
+
 /* ---- Available ---- */
 
 static int split_refresh(VuVirtq *vq)
@@ -266,6 +272,7 @@ const VirtqOps virtq_split_ops = {
     .base = split_base,
     .fresh_base = 0,
     .base_ok = split_base_ok,
+    .base_fits = split_base_fits,
     .peek = split_peek,
     .caught_up = split_caught_up,
     .finish = split_finish,

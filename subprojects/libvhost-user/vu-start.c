@@ -94,6 +94,7 @@ void vu_vring_choose_layout(VuDev *dev, VuVirtq *vq)
     /* A base means something else in the other layout. */
     if ((ops == &virtq_packed_ops) != (vq->ops == &virtq_packed_ops)) {
         vq->have_base = false;
+        vq->base_is_ours = false;
         vq->was_reset = false;
     }
     vq->ops = ops;
@@ -172,16 +173,19 @@ static void drop_ring(VuDev *dev, VuVirtq *vq)
 }
 
 /* The ring was found for the first time in this run. Queue context. */
-static void ring_begin(VuVirtq *vq)
+static void ring_begin(VuDev *dev, VuVirtq *vq)
 {
     vq->begun = true;
+    if (!vq->start_trusted && !vq->ops->base_fits(&vq->vring, vq->start_base)) {
+        vu_vring_break(dev, vq, "it does not stand where it is said to");
+    }
     vq->ops->start(vq, vq->start_base, vq->start_in_order);
     /* An earlier back-end may have died while it wanted no kicks. */
     vq->ops->set_notification(vq, true, virtq_place(vq));
 }
 
 /* The ring is where @ring says, in memory of @use. Queue context. */
-static void ring_take(VuVirtq *vq, const VuRing *ring, VuPins *pins, VuMapUse *use)
+static void ring_take(VuDev *dev, VuVirtq *vq, const VuRing *ring, VuPins *pins, VuMapUse *use)
 {
     VuPins *old = vq->ring_pins;
 
@@ -191,7 +195,7 @@ static void ring_take(VuVirtq *vq, const VuRing *ring, VuPins *pins, VuMapUse *u
     vu_map_use_unref(vq->ring_use);
     vq->ring_use = vu_map_use_ref(use);
     if (!vq->begun) {
-        ring_begin(vq);
+        ring_begin(dev, vq);
     }
 }
 
@@ -211,7 +215,7 @@ static void queue_set_memory(VuDev *dev, VuVirtq *vq, void *opaque)
     rc = map_ring(dev, vq, use->map, &ring, &pins);
     vq->unmapped = rc < 0;
     if (!vq->unmapped) {
-        ring_take(vq, &ring, pins, use);
+        ring_take(dev, vq, &ring, pins, use);
         return;
     }
     if (vq->inuse == 0) {
@@ -251,6 +255,7 @@ typedef struct StartArgs {
     uint16_t *popped;
     uint16_t *bad;
     uint32_t base;
+    bool trust_base;
     bool in_order;
 } StartArgs;
 
@@ -277,12 +282,13 @@ static void queue_start(VuDev *dev, VuVirtq *vq, void *opaque)
     vq->begun = false;
     vq->start_base = args->base;
     vq->start_in_order = args->in_order;
+    vq->start_trusted = args->trust_base || !args->unmapped;
     vq->notification = true;
     vq->signalled_used_valid = false;
     vq->armed = false;
     queue_refresh(dev, vq, NULL);
     if (!vq->unmapped) {
-        ring_take(vq, &args->ring, args->pins, args->use);
+        ring_take(dev, vq, &args->ring, args->pins, args->use);
     }
     vu_trace(dev, VU_TRACE_QUEUE_LAYOUT, vq->index, 0, vq->num, vq->ops->name);
     set_state(dev, vq, VU_VRING_STARTED);
@@ -343,6 +349,12 @@ int vu_vring_start(VuDev *dev, VuVirtq *vq)
     }
     args.unmapped = rc < 0;
     args.base = vq->have_base ? vq->base : vq->ops->fresh_base;
+    args.trust_base = vq->have_base && vq->base_is_ours;
+    if (!args.unmapped && !args.trust_base && !vq->ops->base_fits(&args.ring, args.base)) {
+        vu_pins_free(args.pins);
+        return vu_refuse(dev, EINVAL, "queue %u does not stand at %#x, says its ring", vq->index,
+                         args.base);
+    }
     if (!start_args_alloc(dev, vq, &args)) {
         start_args_free(&args);
         vu_queue_forget_misses(dev, vq);
@@ -366,6 +378,7 @@ void vu_vring_stopped(VuDev *dev, VuVirtq *vq, void *opaque)
 {
     vq->base = vq->begun ? vq->ops->base(vq) : vq->start_base;
     vq->have_base = true;
+    vq->base_is_ours = true;
     vu_queue_forget_misses(dev, vq);
     for (unsigned int i = 0; i < vq->vring.num; i++) {
         virtq_slot_release(vq, i);

@@ -207,6 +207,7 @@ int vu_set_vring_base(VuDev *dev, VhostUserMsg *msg)
     if (!vq->ops->base_ok(base, vq->num)) {
         return vu_refuse(dev, EINVAL, "queue %u cannot begin at %#x", vq->index, base);
     }
+    vq->base_is_ours = vq->base_is_ours && base == vq->base;
     vq->base = base;
     vq->have_base = true;
     vq->was_reset = false;
@@ -448,6 +449,7 @@ static void vring_forget(VuVirtq *vq)
     vq->big_endian = false;
     vq->was_reset |= vq->have_base;
     vq->have_base = false;
+    vq->base_is_ours = false;
     vq->have_addr = false;
     memset(&vq->vra, 0, sizeof(vq->vra));
 }

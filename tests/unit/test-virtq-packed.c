@@ -282,6 +282,47 @@ static void test_base_that_cannot_be_is_refused(void)
     packed_done(&p);
 }
 
+static void assert_start(Packed *p, uint32_t base, bool ok)
+{
+    VuClient *c = &p->rig.client;
+
+    vu_client_send_state(c, VHOST_USER_SET_VRING_BASE, 0, base);
+    vu_rig_accepted(&p->rig, VHOST_USER_SET_VRING_BASE);
+    vu_client_send_file(c, VHOST_USER_SET_VRING_KICK, 0, p->ring.kick);
+    if (!ok) {
+        vu_rig_refused(&p->rig, VHOST_USER_SET_VRING_KICK);
+        return;
+    }
+    vu_rig_accepted(&p->rig, VHOST_USER_SET_VRING_KICK);
+    g_assert_cmphex(vu_rig_stop(&p->rig, 0), ==, base);
+}
+
+/* With chains of one slot each, as indirect ones are, there is one place where it may start. */
+static void test_ring_starts_only_where_it_stands(void)
+{
+    Packed p;
+
+    packed_begin(&p, 0, 5);
+    for (int i = 0; i < 23; i++) {
+        uint32_t here = vu_packed_base(&p.ring);
+
+        g_assert_cmphex(vu_rig_stop(&p.rig, 0), ==, here);
+        for (uint32_t half = 0; half < 0x8005; half = half == 4 ? 0x8000 : half + 1) {
+            uint32_t base = half | half << 16;
+
+            /* Where no mark says "used", 0 means the beginning. */
+            if (base != 0 || here != VU_PACKED_FRESH_BASE) {
+                assert_start(&p, base, base == here);
+            }
+        }
+        send_start(&p, here);
+        offer(&p, i % 5, 1);
+        push(&p, pop(&p), 0);
+        assert_used(&p, i % 5, 0);
+    }
+    packed_done(&p);
+}
+
 /* ---- Sizes ---- */
 
 static void test_size_is_a_power_of_two_only_where_it_must_be(void)
@@ -580,6 +621,8 @@ int main(int argc, char **argv)
                 test_ring_without_a_base_begins_at_its_beginning);
     harness_add("/virtq-packed/base_that_cannot_be_is_refused",
                 test_base_that_cannot_be_is_refused);
+    harness_add("/virtq-packed/ring_starts_only_where_it_stands",
+                test_ring_starts_only_where_it_stands);
     harness_add("/virtq-packed/size_is_a_power_of_two_only_where_it_must_be",
                 test_size_is_a_power_of_two_only_where_it_must_be);
     harness_add("/virtq-packed/largest_split_ring_works", test_largest_split_ring_works);
