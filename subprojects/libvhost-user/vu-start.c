@@ -343,6 +343,8 @@ int vu_vring_start(VuDev *dev, VuVirtq *vq)
     }
     rc = map_ring(dev, vq, dev->priv->map, &args.ring, &args.pins);
     if (rc < 0 && rc != -EAGAIN) {
+        /* Another part of it may have been asked for. */
+        vu_queue_forget_misses(dev, vq);
         return vu_refuse(dev, -rc,
                          "the ring of queue %u is misaligned or does not lie in guest memory",
                          vq->index);

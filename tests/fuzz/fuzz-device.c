@@ -199,6 +199,12 @@ static int check_device_state(VuDev *dev)
     return 0;
 }
 
+/* Looks, and leaves it to the library. */
+static VuMsgResult look_at_message(VuDev *dev, VhostUserMsg *msg)
+{
+    return VU_MSG_NOT_HANDLED;
+}
+
 static uint8_t filter_status(VuDev *dev, uint8_t status)
 {
     return status & ~0x40;
@@ -226,6 +232,8 @@ static const VuDevIface iface = {
     .get_shmem_config = get_shmem_config,
     .set_device_state_fd = set_device_state_fd,
     .check_device_state = check_device_state,
+    .pre_msg = look_at_message,
+    .post_msg = look_at_message,
     .set_status = filter_status,
     .get_status = filter_status,
     .update_memory = look_at_memory,

@@ -121,10 +121,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FuzzTape tape = { data, data + size };
     uint8_t offer = fuzz_u8(&tape);
     uint64_t protocol =
-        offer & OFFER_INBAND ? 1ull << VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS : 0;
+        1ull << VHOST_USER_PROTOCOL_F_CROSS_ENDIAN | 1ull << VHOST_USER_PROTOCOL_F_DEVICE_STATE;
     uint64_t features = 0;
     FuzzDevice d;
 
+    protocol |= offer & OFFER_INBAND ? 1ull << VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS : 0;
     features |= offer & OFFER_IOMMU ? 1ull << VIRTIO_F_IOMMU_PLATFORM : 0;
     features |= offer & OFFER_IN_ORDER ? 1ull << VIRTIO_F_IN_ORDER : 0;
     fuzz_device_init(&d, features, protocol);

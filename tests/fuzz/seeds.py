@@ -105,6 +105,37 @@ def request_chain(at=0):
     return (desc(0x400, 16, 1, 1) + desc(0x500, 64, 3, 2) + desc(0x600, 1, 2))
 
 
+# Whatever the device offers: all but post-copy, in-flight, in-band, Xen and what is reserved.
+ALL = sum(1 << bit for bit in (*range(8), 9, 10, 11, 13, 15, 16, 18, 19, 21, 22))
+SHMEM = 0xd7
+
+
+def other_devices():
+    """What no disk is told."""
+    yield 'net', Talk().negotiate(0, ALL).u64(19, 0x020202, reply=True).u64(20, 1500, reply=True)
+    session = struct.pack('<Q', 8) + bytes(1064)
+    crypto = Talk().negotiate(0, ALL).message(26, session, reply=True).u64(27, 4, reply=True)
+    yield 'crypto', crypto.message(26, b'\x01' + session[1:], reply=True)
+    yield 'gpu', Talk().negotiate(0, ALL).message(33, fds=[SOCKET], reply=True)
+    state = Talk().negotiate(0, ALL).message(42, struct.pack('<II', 0, 0), fds=[PIPE_W])
+    yield 'state', state.message(42, struct.pack('<II', 1, 0), fds=[PIPE_R]).message(43)
+    status = Talk().negotiate(0, ALL).u64(39, 15, reply=True).message(40).memory().ring()
+    yield 'status', status.message(34, reply=True).u64(39, 0, reply=True).message(40)
+    shmem = Talk().negotiate(0, ALL).message(21, fds=[SOCKET], reply=True).message(44)
+    yield 'shmem', shmem.step(SHMEM, 20, *struct.pack('<IIIQ', 9, 5, 8, 0))
+    yield 'big-endian', Talk().negotiate(0, ALL).state(23, 0, 1, reply=True).memory().ring()
+    inband = Talk(1).negotiate(0, ALL | 1 << 14).message(21, fds=[SOCKET], reply=True).memory()
+    inband.ring().u64(13, 0x100, reply=True).u64(12, 0x100, reply=True).write(0, request_chain())
+    yield 'in-band', inband.write(0x100, avail(0, 1, 0)).state(35, 0, 0).step(SERVE)
+    order = Talk(8).negotiate(1 << 35).memory().ring().step(HOLD).write(0, request_chain() * 2)
+    order.write(0x100, avail(0, 2, 0, 3)).kick().step(SERVE, COMPLETE_LAST, 1, COMPLETE, 1)
+    yield 'in-order', order
+    behind = Talk(4).negotiate(1 << 33, ALL).message(21, fds=[SOCKET], reply=True).memory()
+    behind.message(22, struct.pack('<QQQBB6x', 0, MEM, 0, 3, 2)).ring().write(0, request_chain())
+    behind.write(0x100, avail(0, 1, 0)).kick().step(SERVE)
+    yield 'iommu', behind.message(22, struct.pack('<QQQBB6x', 0x400, 0x1000, 0, 0, 3))
+
+
 def vhost_user():
     yield 'ask', Talk().message(1).message(15).message(17).message(36).message(3).message(4)
     run = Talk().negotiate(INDIRECT | EVENT_IDX).memory().ring()
@@ -145,11 +176,7 @@ def vhost_user():
     poll = Talk(2).negotiate().memory().ring(num=4)
     poll.u64(12, 0x100).u64(13, 0x100).u64(14, 0x100).step(LOOK, 0)
     yield 'polled', poll.write(0, request_chain()).write(0x100, avail(0, 1, 0)).step(SERVE)
-    more = Talk().negotiate(0, (1 << 23) - 1 & ~(1 << 14 | 1 << 17 | 1 << 8 | 1 << 12 | 1 << 20))
-    more.message(19, b'\x02' * 8).u64(20, 1500).message(34).u64(39, 15).message(40).message(44)
-    more.message(26, struct.pack('<Q', 8) + bytes(1064), reply=True).u64(27, 4)
-    more.message(33, fds=[SOCKET]).message(42, struct.pack('<II', 0, 0), fds=[PIPE_W])
-    yield 'other-devices', more.message(43).state(23, 0, 0).u64(39, 0)
+    yield from other_devices()
     yield 'split', Talk().message(1, split=3).u64(2, VERSION_1, split=14)
     yield 'oversize', Talk().message(5, bytes(300)).message(1)
     yield 'longer', Talk().message(1, size=8)
