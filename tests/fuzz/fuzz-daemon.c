@@ -25,6 +25,10 @@ void shutdown_request(void)
 {
 }
 
+void shutdown_watch(void)
+{
+}
+
 void fuzz_daemon_setup(void)
 {
     signal(SIGPIPE, SIG_IGN);
