@@ -79,6 +79,25 @@ static void poll_always(void)
     ctx->poll_avg_ns = 0;
 }
 
+static void nothing(void *opaque)
+{
+}
+
+/* The loop sleeps at least once. */
+static void let_sleep(void)
+{
+    AioContext *ctx = qemu_get_aio_context();
+    bool done = false;
+    QEMUTimer *timer = aio_timer_new(ctx, QEMU_CLOCK_REALTIME, SCALE_NS, nothing, &done);
+
+    ctx->poll_ns = 0;
+    timer_mod(timer, get_clock() + SCALE_MS);
+    while (timer_pending(timer)) {
+        aio_poll(ctx, true);
+    }
+    timer_free(timer);
+}
+
 static Device *device_new(void)
 {
     SocketAddress addr = { .type = SOCKET_ADDRESS_TYPE_UNIX };
@@ -89,8 +108,8 @@ static Device *device_new(void)
     g_assert_true(vhost_user_server_start(&device->server, &addr, qemu_get_aio_context(), 1,
                                           &device_iface, &error_abort));
     vus_client_thread_run(device, client_connects);
-    while (aio_poll(qemu_get_aio_context(), false)) {
-    }
+    /* Perhaps it has not slept since the last message, and still looks at the ring itself. */
+    let_sleep();
     return device;
 }
 
@@ -121,25 +140,6 @@ static void serve(Device *device, unsigned popped)
     while (device->popped < popped) {
         aio_poll(qemu_get_aio_context(), true);
     }
-}
-
-static void nothing(void *opaque)
-{
-}
-
-/* The loop sleeps at least once. */
-static void let_sleep(void)
-{
-    AioContext *ctx = qemu_get_aio_context();
-    bool done = false;
-    QEMUTimer *timer = aio_timer_new(ctx, QEMU_CLOCK_REALTIME, SCALE_NS, nothing, &done);
-
-    ctx->poll_ns = 0;
-    timer_mod(timer, get_clock() + SCALE_MS);
-    while (timer_pending(timer)) {
-        aio_poll(ctx, true);
-    }
-    timer_free(timer);
 }
 
 static void test_no_kick_needed(void)
