@@ -36,7 +36,7 @@ def export(name, folder, thread):
 class Daemon:
     """With a neighbour and a target, each in its thread; ends with the `with` block."""
 
-    def __init__(self, args, folder, threads):
+    def __init__(self, args, folder, threads, measured=True):
         self.folder = folder
         image = os.path.join(os.path.dirname(folder), 'bench.img')
         command = [args.daemon, '--object', 'iothread,id=io0', '--object', 'iothread,id=io1',
@@ -45,8 +45,8 @@ class Daemon:
                    *export('calm', folder, threads[0]), *export('target', folder, threads[1])]
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, 'log'), 'wb') as log:
-            self.process = subprocess.Popen(pinned(args, 0) + command, stdin=subprocess.DEVNULL,
-                                            stderr=log)
+            self.process = subprocess.Popen((pinned(args, 0) if measured else []) + command,
+                                            stdin=subprocess.DEVNULL, stderr=log)
         deadline = time.monotonic() + START_TIMEOUT
         while not os.path.exists(self.path('target')):
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -98,7 +98,7 @@ def measure(args, folder, mode, place):
     with Daemon(args, os.path.join(folder, 'a'), threads) as daemon:
         run_load(args, daemon.path('calm'))
         alone = run_load(args, daemon.path('calm'))
-        with Daemon(args, os.path.join(folder, 'b'), threads) as other:
+        with Daemon(args, os.path.join(folder, 'b'), threads, measured=False) as other:
             elsewhere = attacked(args, mode, other, daemon.path('calm'))
         beside = attacked(args, mode, daemon, daemon.path('calm'))
     return {'alone': alone, 'elsewhere': elsewhere, 'beside': beside}
@@ -136,6 +136,8 @@ def parse_arguments():
     parser.add_argument('--aio', default='io_uring', choices=('io_uring', 'threads'),
                         help='how the attacked file is accessed (default: io_uring)')
     parser.add_argument('--pin', action='store_true', help='daemons on CPU 0, the load on CPU 1')
+    parser.add_argument('--real-time', action='store_true', help='daemons and load before all '
+                        'others (SCHED_FIFO; needs the right to), for a busy machine')
     parser.add_argument('--json', help='write all samples there')
     args = parser.parse_args()
     args.daemon = f'{args.build}/storage-daemon/qemu-storage-daemon'
