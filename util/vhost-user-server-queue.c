@@ -199,17 +199,27 @@ static void vu_queue_look(VuDev *vu_dev, VuVirtq *vq, void *opaque)
 }
 
 /*
- * Counted in pending_sync. The trip that lets go of the queue has switched
- * "watching" off before and has been in this context since: then there may be
- * no queue any more.
+ * While the watches are off the queue is not looked at: the trip that lets go of it has switched
+ * them off before and has been in this context since, so there may be no queue any more. If they
+ * go on again instead, the one who switches them on sees what is noted here, or is seen.
  */
+static bool vu_watches_on_or_noted(VuServer *server)
+{
+    if (qatomic_load_acquire(&server->watching)) {
+        return true;
+    }
+    qatomic_set_mb(&server->look_missed, true);
+    return qatomic_load_acquire(&server->watching);
+}
+
+/* Counted in pending_sync. */
 static void vu_kick_later_bh(void *opaque)
 {
     VuFdWatch *watch = opaque;
     VuServer *server = watch->server;
 
     watch->later = false;
-    if (qatomic_load_acquire(&server->watching)) {
+    if (vu_watches_on_or_noted(server)) {
         vu_queue_look(&server->vu_dev,
                       vu_get_queue(&server->vu_dev, (int)(watch - server->watches)), NULL);
     }
@@ -329,7 +339,8 @@ void vu_server_watches_set(VuServer *server, bool on)
     if (server->watching == on) {
         return;
     }
-    qatomic_store_release(&server->watching, on);
+    /* Before look_missed is read. */
+    qatomic_set_mb(&server->watching, on);
     for (int i = 0; i < server->max_queues; i++) {
         if (server->watches[i].used) {
             vu_watch_request_sync(&server->watches[i]);
