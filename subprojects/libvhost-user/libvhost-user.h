@@ -638,6 +638,15 @@ bool vu_queue_avail_bytes(VuDev *dev, VuVirtq *vq, unsigned int in_bytes, unsign
  */
 void *vu_queue_pop(VuDev *dev, VuVirtq *vq, size_t sz);
 
+/**
+ * vu_queue_pop_into: the same, in memory of the caller's if it is large enough.
+ * @mem: aligned as by malloc(); @mem_size: its bytes. NULL and 0: none
+ *
+ * Returns: as vu_queue_pop(); to be released by free() only if it is not @mem, which may be used
+ * again when the element has been pushed, filled or put back.
+ */
+void *vu_queue_pop_into(VuDev *dev, VuVirtq *vq, size_t sz, void *mem, size_t mem_size);
+
 /** vu_queue_unpop: put the element popped last back; free() it afterwards. @len is ignored. Queue.
  */
 void vu_queue_unpop(VuDev *dev, VuVirtq *vq, VuVirtqElement *elem, size_t len);

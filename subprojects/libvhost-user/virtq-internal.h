@@ -82,31 +82,54 @@ typedef struct ChainWalk {
     VirtqHead head;
     bool more;
     unsigned int next;   /* in the ring, or in the indirect table */
-    unsigned int left;   /* descriptors that may still come before this is a loop */
     unsigned int misses; /* pieces that the front-end had to be asked for */
     /* What was seen of the ring's own descriptors. */
     unsigned int ndescs;
     unsigned int ring_next;
     bool ring_more;
-    uint16_t id;        /* of the last one */
-    unsigned int steps; /* descriptors read, of the ring or of the table */
+    uint16_t id; /* of the last one */
     bool in_table;
-    uint64_t table; /* guest address */
+    /* Of the indirect table. */
+    unsigned int table_steps; /* descriptors read */
+    unsigned int left;        /* that may still come before this is a loop */
+    uint64_t table;           /* guest address */
     unsigned int table_num;
     const uint8_t *window; /* host address of table entries from window_first on */
     unsigned int window_first;
     unsigned int window_num;
 } ChainWalk;
 
-/* @x was begun, and is ended by the caller. */
-void chain_begin(ChainWalk *w, const VuVirtq *vq, VuXlate *x, const VirtqHead *head);
-/* 1: @d is the next buffer; 0: the end; -errno: the guest broke the rules, or @x is starved. */
-int chain_next(ChainWalk *w, VirtqDesc *d);
-/*
- * Read on to the chain's last descriptor in the ring, wherever the walk ended. 0, or -ELOOP: there
- * is none.
- */
-int chain_finish(ChainWalk *w);
+/* @x was begun, and is ended by the caller. What is said of a table is set when it is entered. */
+static inline void chain_begin(ChainWalk *w, const VuVirtq *vq, VuXlate *x, const VirtqHead *head)
+{
+    w->vq = vq;
+    w->x = x;
+    w->head = *head;
+    w->more = true;
+    w->next = head->desc;
+    w->misses = 0;
+    w->ndescs = 0;
+    w->ring_next = head->desc;
+    w->ring_more = true;
+    w->id = 0;
+    w->in_table = false;
+    w->table_steps = 0;
+}
+
+/* Descriptors read so far, of the ring and of the table. */
+static inline unsigned int chain_steps(const ChainWalk *w)
+{
+    return w->ndescs + w->table_steps;
+}
+
+static inline void chain_read_wire(const VirtqWireDesc *shared, VirtqWireDesc *wire)
+{
+    wire->word[0] = __atomic_load_n(&shared->word[0], __ATOMIC_RELAXED);
+    wire->word[1] = __atomic_load_n(&shared->word[1], __ATOMIC_RELAXED);
+}
+
+/* Entry @index of the table, which is in the table. 0 or -errno as vu_xlate(). */
+int chain_read_table(ChainWalk *w, unsigned int index, VirtqWireDesc *wire);
 
 /* A piece of a buffer that is contiguous in our memory. */
 typedef struct VirtqPiece {
@@ -123,10 +146,10 @@ typedef struct VirtqPieces {
 } VirtqPieces;
 
 /*
- * Translate a whole chain, whose walk has just begun. 0 or -errno: as chain_next(), or there was no
- * memory of our own. All that is missing has been asked for.
+ * Cut one buffer into pieces that are contiguous for us. 0, or -errno; -EAGAIN only when it was
+ * looked at to its end, or enough has been asked for.
  */
-int chain_collect(ChainWalk *w, VirtqPieces *p);
+int chain_add_pieces(ChainWalk *w, VirtqPieces *p, const VirtqDesc *d);
 
 /* ---- Layouts ---- */
 
@@ -148,12 +171,17 @@ typedef struct VirtqOps {
     int (*peek)(VuVirtq *vq, VirtqPlace at, VirtqHead *ret_head);
     /* All that was seen to be available has been popped. */
     bool (*caught_up)(VuVirtq *vq);
+    /* 1: @d is the next buffer; 0: the end; -errno: the guest broke the rules, or starved. */
+    int (*next)(ChainWalk *w, VirtqDesc *d);
+    /*
+     * Translate a whole chain, whose walk has just begun. 0 or -errno: as next(), or there was no
+     * memory of our own. All that is missing has been asked for.
+     */
+    int (*collect)(ChainWalk *w, VirtqPieces *p);
     /* Which slot the chain of @w has and how many places further the next one is. 0 or -errno. */
     int (*finish)(ChainWalk *w, unsigned int *ret_slot, unsigned int *ret_ndescs);
     /* Move @place by @n, which may be negative. */
     void (*move)(const VuVirtq *vq, VirtqPlace *place, int n);
-    void (*decode)(const ChainWalk *w, const VirtqWireDesc *wire, unsigned int index,
-                   VirtqRawDesc *raw);
     /* Entry number @idx, counted in elements, of those that the next flush makes visible. */
     void (*fill)(VuVirtq *vq, const VirtqUsed *used, unsigned int idx);
     void (*flush)(VuVirtq *vq, unsigned int num);

@@ -22,6 +22,32 @@
 #define F_USED  (1u << VRING_PACKED_DESC_F_USED)
 #define WRAP    (1u << VRING_PACKED_EVENT_F_WRAP_CTR)
 
+/* In a table only the write flag has a meaning (2.8.7). */
+static VU_ALWAYS_INLINE void packed_decode(const ChainWalk *w, const VirtqWireDesc *wire,
+                                           unsigned int index, VirtqRawDesc *raw)
+{
+    uint64_t tail = le64toh(wire->word[1]);
+    uint16_t flags = tail >> 48;
+    unsigned int num = w->in_table ? w->table_num : w->vq->vring.num;
+
+    raw->desc.addr = le64toh(wire->word[0]);
+    raw->desc.len = (uint32_t)tail;
+    raw->desc.write = flags & VRING_DESC_F_WRITE;
+    raw->id = tail >> 32;
+    if (w->in_table) {
+        raw->table = false;
+        raw->more = index + 1 < num;
+        raw->next = index + 1;
+    } else {
+        raw->table = flags & VRING_DESC_F_INDIRECT;
+        raw->more = flags & VRING_DESC_F_NEXT;
+        raw->next = index + 1 < num ? index + 1 : 0;
+    }
+}
+
+#define VIRTQ_DECODE packed_decode
+#include "virtq-walk.c.inc"
+
 static VirtqWireDesc *wire_at(const VuVirtq *vq, unsigned int slot)
 {
     return (VirtqWireDesc *)&vq->vring.desc[slot];
@@ -195,7 +221,7 @@ static bool packed_caught_up(VuVirtq *vq)
 
 static int packed_finish(ChainWalk *w, unsigned int *ret_slot, unsigned int *ret_ndescs)
 {
-    int rc = chain_finish(w);
+    int rc = walk_finish(w);
 
     if (rc < 0) {
         return rc;
@@ -209,29 +235,6 @@ static int packed_finish(ChainWalk *w, unsigned int *ret_slot, unsigned int *ret
     *ret_slot = w->id;
     *ret_ndescs = w->ndescs;
     return 0;
-}
-
-/* In a table only the write flag has a meaning (2.8.7). */
-static void packed_decode(const ChainWalk *w, const VirtqWireDesc *wire, unsigned int index,
-                          VirtqRawDesc *raw)
-{
-    uint64_t tail = le64toh(wire->word[1]);
-    uint16_t flags = tail >> 48;
-    unsigned int num = w->in_table ? w->table_num : w->vq->vring.num;
-
-    raw->desc.addr = le64toh(wire->word[0]);
-    raw->desc.len = (uint32_t)tail;
-    raw->desc.write = flags & VRING_DESC_F_WRITE;
-    raw->id = tail >> 32;
-    if (w->in_table) {
-        raw->table = false;
-        raw->more = index + 1 < num;
-        raw->next = index + 1;
-    } else {
-        raw->table = flags & VRING_DESC_F_INDIRECT;
-        raw->more = flags & VRING_DESC_F_NEXT;
-        raw->next = index + 1 < num ? index + 1 : 0;
-    }
 }
 
 /* ---- Used ---- */
@@ -360,9 +363,10 @@ const VirtqOps virtq_packed_ops = {
     .base_fits = packed_base_fits,
     .peek = packed_peek,
     .caught_up = packed_caught_up,
+    .next = walk_next,
+    .collect = walk_collect,
     .finish = packed_finish,
     .move = packed_move,
-    .decode = packed_decode,
     .fill = packed_fill,
     .flush = packed_flush,
     .should_notify = packed_should_notify,

@@ -27,6 +27,26 @@
 #define to32(x)   htole32(x)
 #endif
 
+static VU_ALWAYS_INLINE void split_decode(const ChainWalk *w, const VirtqWireDesc *wire,
+                                          unsigned int index, VirtqRawDesc *raw)
+{
+    struct vring_desc d;
+    uint16_t flags;
+
+    memcpy(&d, wire, sizeof(d));
+    flags = from16(d.flags);
+    raw->desc.addr = from64(d.addr);
+    raw->desc.len = from32(d.len);
+    raw->desc.write = flags & VRING_DESC_F_WRITE;
+    raw->table = flags & VRING_DESC_F_INDIRECT;
+    raw->more = flags & VRING_DESC_F_NEXT;
+    raw->next = from16(d.next);
+    raw->id = 0;
+}
+
+#define VIRTQ_DECODE split_decode
+#include "virtq-walk.c.inc"
+
 static unsigned int position(const VuVirtq *vq, uint16_t idx)
 {
     return idx & (vq->vring.num - 1);
@@ -155,23 +175,6 @@ static void split_move(const VuVirtq *vq, VirtqPlace *place, int n)
     place->idx += n;
 }
 
-static void split_decode(const ChainWalk *w, const VirtqWireDesc *wire, unsigned int index,
-                         VirtqRawDesc *raw)
-{
-    struct vring_desc d;
-    uint16_t flags;
-
-    memcpy(&d, wire, sizeof(d));
-    flags = from16(d.flags);
-    raw->desc.addr = from64(d.addr);
-    raw->desc.len = from32(d.len);
-    raw->desc.write = flags & VRING_DESC_F_WRITE;
-    raw->table = flags & VRING_DESC_F_INDIRECT;
-    raw->more = flags & VRING_DESC_F_NEXT;
-    raw->next = from16(d.next);
-    raw->id = 0;
-}
-
 /* ---- Used ---- */
 
 static void log_used(const VuVirtq *vq, size_t offset, size_t len)
@@ -275,9 +278,10 @@ const VirtqOps virtq_split_ops = {
     .base_fits = split_base_fits,
     .peek = split_peek,
     .caught_up = split_caught_up,
+    .next = walk_next,
+    .collect = walk_collect,
     .finish = split_finish,
     .move = split_move,
-    .decode = split_decode,
     .fill = split_fill,
     .flush = split_flush,
     .should_notify = split_should_notify,

@@ -119,7 +119,7 @@ static int count_chain(VuDev *dev, VuVirtq *vq, VirtqPlace *at, ByteSums *sums)
     }
     vu_xlate_begin(&x, dev, vq, vq->use->map, false);
     chain_begin(&w, vq, &x, &head);
-    while (chain_next(&w, &d) > 0) {
+    while (vq->ops->next(&w, &d) > 0) {
         if (d.write) {
             sums->in = add_clamped(sums->in, d.len);
         } else {
@@ -128,7 +128,7 @@ static int count_chain(VuDev *dev, VuVirtq *vq, VirtqPlace *at, ByteSums *sums)
     }
     rc = x.starved ? -EAGAIN : vq->ops->finish(&w, &slot, &ndescs);
     vu_xlate_end(&x, false);
-    sums->work -= w.steps;
+    sums->work -= chain_steps(&w);
     if (rc < 0) {
         return rc;
     }
@@ -165,13 +165,22 @@ bool vu_queue_avail_bytes(VuDev *dev, VuVirtq *vq, unsigned int in_bytes, unsign
 
 /* ---- Pop ---- */
 
-/* One allocation: what the caller asked for, then the scatter lists, then the log's ranges. */
-static VuVirtqElement *element_new(size_t sz, const VirtqPieces *p, VirtqRange **ret_ranges)
+/* Where an element is put: its size for the caller, and memory that may hold it. */
+typedef struct ElementRoom {
+    size_t sz;
+    void *mem; /* or NULL */
+    size_t mem_size;
+} ElementRoom;
+
+/* One piece of memory: what the caller asked for, then the scatter lists, then the log's ranges. */
+static VuVirtqElement *element_new(const ElementRoom *room, const VirtqPieces *p,
+                                   VirtqRange **ret_ranges)
 {
     const size_t align = _Alignof(max_align_t);
-    size_t sg_at = (sz + align - 1) & ~(align - 1);
+    size_t sg_at = (room->sz + align - 1) & ~(align - 1);
     unsigned int in = p->n - p->out;
-    VuVirtqElement *e = malloc(sg_at + p->n * sizeof(struct iovec) + in * sizeof(VirtqRange));
+    size_t size = sg_at + p->n * sizeof(struct iovec) + in * sizeof(VirtqRange);
+    VuVirtqElement *e = size <= room->mem_size ? room->mem : malloc(size);
     struct iovec *sg;
 
     if (!e) {
@@ -285,15 +294,19 @@ static int translate(VuDev *dev, VuVirtq *vq, const VirtqHead *head, NextChain *
     int rc;
 
     vu_xlate_begin(&x, dev, vq, vq->use->map, true);
+    if (VU_LIKELY(!x.iotlb)) {
+        x.hint = vq->use->near;
+    }
     chain_begin(&w, vq, &x, head);
-    rc = chain_collect(&w, pieces);
+    rc = vq->ops->collect(&w, pieces);
+    vq->use->near = x.hint;
     ret->pins = vu_xlate_end(&x, rc == 0);
     if (VU_UNLIKELY(rc == -EAGAIN || rc == -ENOMEM || x.starved)) {
         return 0;
     }
     ret->malformed = rc < 0;
     rc = vq->ops->finish(&w, &ret->slot, &ret->ndescs);
-    ret->steps = w.steps;
+    ret->steps = chain_steps(&w);
     if (rc == 0 && vq->slots[ret->slot].use) {
         rc = -EEXIST;
     }
@@ -320,10 +333,10 @@ static bool next_chain(VuDev *dev, VuVirtq *vq, NextChain *ret, VirtqPieces *pie
 
 /* The element of @next, which is out from now on. NULL: no memory, and nothing has happened. */
 static VuVirtqElement *take_chain(VuVirtq *vq, const NextChain *next, const VirtqPieces *pieces,
-                                  size_t sz)
+                                  const ElementRoom *room)
 {
     VirtqRange *ranges;
-    VuVirtqElement *e = element_new(sz, pieces, &ranges);
+    VuVirtqElement *e = element_new(room, pieces, &ranges);
     VirtqSlot *slot = &vq->slots[next->slot];
 
     if (!e) {
@@ -357,25 +370,39 @@ static bool skip_bad(VuDev *dev, VuVirtq *vq, const NextChain *bad, unsigned int
     return true;
 }
 
-void *vu_queue_pop(VuDev *dev, VuVirtq *vq, size_t sz)
+static void *pop(VuDev *dev, VuVirtq *vq, const ElementRoom *room)
 {
     VirtqPieces pieces;
     NextChain next;
     unsigned int work = 0;
 
-    assert(sz >= sizeof(VuVirtqElement));
+    assert(room->sz >= sizeof(VuVirtqElement));
     if (!virtq_running(dev, vq)) {
         return NULL;
     }
     while (virtq_limit_admits(dev, vq) && next_chain(dev, vq, &next, &pieces)) {
         if (VU_LIKELY(!next.malformed)) {
-            return take_chain(vq, &next, &pieces, sz);
+            return take_chain(vq, &next, &pieces, room);
         }
         if (!skip_bad(dev, vq, &next, &work)) {
             return NULL;
         }
     }
     return NULL;
+}
+
+void *vu_queue_pop(VuDev *dev, VuVirtq *vq, size_t sz)
+{
+    const ElementRoom room = { .sz = sz };
+
+    return pop(dev, vq, &room);
+}
+
+void *vu_queue_pop_into(VuDev *dev, VuVirtq *vq, size_t sz, void *mem, size_t mem_size)
+{
+    const ElementRoom room = { .sz = sz, .mem = mem, .mem_size = mem_size };
+
+    return pop(dev, vq, &room);
 }
 
 /* ---- Back without an answer ---- */

@@ -18,6 +18,8 @@
 
 #define VU_LIKELY(x)         __builtin_expect(!!(x), 1)
 #define VU_UNLIKELY(x)       __builtin_expect(!!(x), 0)
+#define VU_ALWAYS_INLINE     inline __attribute__((always_inline))
+#define VU_NOINLINE          __attribute__((noinline))
 #define VU_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* ---- Guest memory: vu-memory.c, vu-sigbus.c ---- */
@@ -49,7 +51,8 @@ typedef struct VuMemMap {
 /* One queue's hold on one map, so that popping costs no atomic operation. Queue context. */
 typedef struct VuMapUse {
     VuMemMap *map;
-    unsigned int users; /* elements, the queue for new elements, the queue for its ring */
+    const VuRegion *near; /* of the map: where the last buffer lay, or NULL */
+    unsigned int users;   /* elements, the queue for new elements, the queue for its ring */
 } VuMapUse;
 
 VuMemMap *vu_map_new(unsigned int capacity);

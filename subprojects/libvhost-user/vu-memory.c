@@ -242,6 +242,7 @@ VuMapUse *vu_map_use_new(VuMemMap *map)
 
     if (use) {
         use->map = vu_map_ref(map);
+        use->near = NULL;
         use->users = 1;
     }
     return use;

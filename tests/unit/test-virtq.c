@@ -155,6 +155,37 @@ static void test_used_flags_say_whether_to_kick(void)
     vu_rig_done(&rig);
 }
 
+static void test_elements_lie_in_given_memory_if_it_is_large_enough(void)
+{
+    static const size_t small[] = { 0, sizeof(Element) };
+    uint64_t mem[32];
+    VuRig rig;
+    Element *e;
+
+    vu_rig_init(&rig);
+    vu_rig_ready(&rig, 0);
+    vu_rig_start(&rig, 0, 16);
+    for (size_t i = 0; i < ARRAY_SIZE(small); i++) {
+        vu_rig_offer(&rig, 2, 8);
+        e = vu_queue_pop_into(&rig.dev, queue(&rig), sizeof(Element), mem, small[i]);
+        g_assert_nonnull(e);
+        g_assert_true((void *)e != mem);
+        vu_queue_push(&rig.dev, queue(&rig), &e->elem, 0);
+        free(e);
+    }
+    /* The same memory for one after the other. */
+    for (int i = 0; i < 40; i++) {
+        vu_rig_offer(&rig, 2, 8);
+        e = vu_queue_pop_into(&rig.dev, queue(&rig), sizeof(Element), mem, sizeof(mem));
+        g_assert_true((void *)e == mem);
+        g_assert_cmpuint(e->elem.in_num + e->elem.out_num, ==, 1);
+        g_assert_true((char *)&e->elem.out_sg[e->elem.out_num] <= (char *)mem + sizeof(mem));
+        vu_queue_push(&rig.dev, queue(&rig), &e->elem, 0);
+    }
+    g_assert_null(vu_queue_pop_into(&rig.dev, queue(&rig), sizeof(Element), mem, sizeof(mem)));
+    vu_rig_done(&rig);
+}
+
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
@@ -168,6 +199,8 @@ int main(int argc, char **argv)
                 test_avail_event_is_published_when_the_ring_is_empty);
     harness_add("/virtq/avail_event_stays_while_kicks_are_not_wanted",
                 test_avail_event_stays_while_kicks_are_not_wanted);
+    harness_add("/virtq/elements_lie_in_given_memory_if_it_is_large_enough",
+                test_elements_lie_in_given_memory_if_it_is_large_enough);
     harness_add("/virtq/used_flags_say_whether_to_kick", test_used_flags_say_whether_to_kick);
     return harness_run();
 }
