@@ -75,6 +75,21 @@ void block_acct_failed(BlockAcctStats *stats, BlockAcctCookie *cookie)
     account_time(stats, slot, cookie);
 }
 
+void block_acct_add(BlockAcctStats *stats, enum BlockAcctType type, uint64_t n, uint64_t bytes,
+                    uint64_t ns)
+{
+    BlockAcctSlot *slot = &stats->slots[block_thread_slot()];
+
+    count(&slot->nr_ops[type], n);
+    count(&slot->nr_bytes[type], bytes);
+    count(&slot->total_time_ns[type], ns);
+}
+
+void block_acct_touch(BlockAcctStats *stats, int64_t now)
+{
+    qatomic_set(&stats->last_access_time_ns, now);
+}
+
 void block_acct_invalid(BlockAcctStats *stats, enum BlockAcctType type)
 {
     count(&stats->slots[block_thread_slot()].invalid_ops[type], 1);

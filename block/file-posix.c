@@ -109,6 +109,7 @@ static int raw_choose_aio(BlockDriverState *bs, const BlockdevOptionsFile *o, Er
     }
     /* Whether the kernel lets us is known per AioContext, and asked for each request. */
     s->use_io_uring = !o->has_aio || o->aio != BLOCKDEV_AIO_OPTIONS_THREADS;
+    s->use_map = !o->has_x_mapped_reads || o->x_mapped_reads;
     return 0;
 }
 
@@ -157,6 +158,7 @@ static void raw_close(BlockDriverState *bs)
 {
     BDRVRawState *s = bs->opaque;
 
+    raw_map_free(s);
     qemu_close(s->fd);
     s->fd = -1;
 }
@@ -255,18 +257,18 @@ static void raw_refresh_limits(BlockDriverState *bs, Error **errp)
     bs->bl.opt_mem_alignment = MAX((size_t)s->dio_mem_align, qemu_real_host_page_size());
 }
 
-#define FILE_DRIVER(name)                                                                     \
-    {                                                                                         \
-        .format_name = name, .instance_size = sizeof(BDRVRawState), .bdrv_open = raw_open,    \
-        .bdrv_close = raw_close, .bdrv_refresh_limits = raw_refresh_limits,                   \
-        .bdrv_check_perm = raw_check_perm, .bdrv_set_perm = raw_set_perm,                     \
-        .bdrv_abort_perm_update = raw_abort_perm_update, .bdrv_co_preadv = raw_co_preadv,     \
-        .bdrv_co_pwritev = raw_co_pwritev, .bdrv_co_pwrite_zeroes = raw_co_pwrite_zeroes,     \
-        .bdrv_co_pdiscard = raw_co_pdiscard, .bdrv_co_secure_erase = raw_co_secure_erase,     \
-        .bdrv_co_get_lifetime = raw_co_get_lifetime,                                          \
-        .bdrv_co_flush_to_disk = raw_co_flush_to_disk, .bdrv_co_getlength = raw_co_getlength, \
-        .bdrv_co_truncate = raw_co_truncate,                                                  \
-        .bdrv_get_allocated_file_size = raw_get_allocated_file_size,                          \
+#define FILE_DRIVER(name)                                                                         \
+    {                                                                                             \
+        .format_name = name, .instance_size = sizeof(BDRVRawState), .bdrv_open = raw_open,        \
+        .bdrv_close = raw_close, .bdrv_refresh_limits = raw_refresh_limits,                       \
+        .bdrv_check_perm = raw_check_perm, .bdrv_set_perm = raw_set_perm,                         \
+        .bdrv_abort_perm_update = raw_abort_perm_update, .bdrv_co_preadv = raw_co_preadv,         \
+        .bdrv_co_pwritev = raw_co_pwritev, .bdrv_try_preadv = raw_try_preadv,                     \
+        .bdrv_co_pwrite_zeroes = raw_co_pwrite_zeroes, .bdrv_co_pdiscard = raw_co_pdiscard,       \
+        .bdrv_co_secure_erase = raw_co_secure_erase, .bdrv_co_get_lifetime = raw_co_get_lifetime, \
+        .bdrv_co_flush_to_disk = raw_co_flush_to_disk, .bdrv_co_getlength = raw_co_getlength,     \
+        .bdrv_co_truncate = raw_co_truncate,                                                      \
+        .bdrv_get_allocated_file_size = raw_get_allocated_file_size,                              \
     }
 
 static BlockDriver file_drivers[] = { FILE_DRIVER("file"), FILE_DRIVER("host_device") };

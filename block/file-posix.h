@@ -13,6 +13,7 @@ typedef struct BDRVRawState {
     bool is_device;
     bool direct;
     bool use_io_uring;
+    bool use_map;
     /* 0: regular files have no limit. Bytes. */
     uint32_t dio_mem_align;
     uint32_t dio_offset_align;
@@ -28,6 +29,12 @@ typedef struct BDRVRawState {
     bool no_punch_hole;
     bool no_blkzeroout;
     bool no_blkdiscard;
+
+    /* file-posix-map.c; atomic. The newest mapping, or NULL. */
+    struct RawMap *map;
+    /* Reads before there is one; then whether one can be had. */
+    unsigned map_reads;
+    bool map_closed;
 
     /* Main loop's thread. */
     bool use_lock;
@@ -49,6 +56,12 @@ int coroutine_fn raw_co_preadv(BlockDriverState *bs, int64_t offset, int64_t byt
 int coroutine_fn raw_co_pwritev(BlockDriverState *bs, int64_t offset, int64_t bytes,
                                 QEMUIOVector *qiov, BdrvRequestFlags flags);
 int coroutine_fn raw_co_flush_to_disk(BlockDriverState *bs);
+
+/* file-posix-map.c: reading what is in the page cache */
+int raw_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes, const struct iovec *iov,
+                   int niov);
+/* Main loop's thread; nothing is in flight. */
+void raw_map_free(BDRVRawState *s);
 
 /* file-posix-space.c: zeroes, discard, length */
 int coroutine_fn raw_co_pwrite_zeroes(BlockDriverState *bs, int64_t offset, int64_t bytes,

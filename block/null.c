@@ -57,6 +57,31 @@ static int coroutine_fn null_co_complete(BlockDriverState *bs)
     return 0;
 }
 
+static bool null_done_at_once(const BDRVNullState *s)
+{
+    return !s->latency_ns && !s->later;
+}
+
+static int null_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes,
+                           const struct iovec *iov, int niov)
+{
+    BDRVNullState *s = bs->opaque;
+
+    if (!null_done_at_once(s)) {
+        return -EAGAIN;
+    }
+    for (int i = 0; s->read_zeroes && i < niov; i++) {
+        memset(iov[i].iov_base, 0, iov[i].iov_len);
+    }
+    return 0;
+}
+
+static int null_try_pwritev(BlockDriverState *bs, int64_t offset, int64_t bytes,
+                            const struct iovec *iov, int niov)
+{
+    return null_done_at_once(bs->opaque) ? 0 : -EAGAIN;
+}
+
 static int coroutine_fn null_co_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes,
                                        QEMUIOVector *qiov, BdrvRequestFlags flags)
 {
@@ -116,6 +141,7 @@ static int64_t null_allocated_file_size(BlockDriverState *bs)
     {                                                                                         \
         .format_name = name, .instance_size = sizeof(BDRVNullState), .bdrv_open = null_open,  \
         .bdrv_co_preadv = null_co_preadv, .bdrv_co_pwritev = null_co_pwritev,                 \
+        .bdrv_try_preadv = null_try_preadv, .bdrv_try_pwritev = null_try_pwritev,             \
         .bdrv_co_pwrite_zeroes = null_co_pwrite_zeroes, .bdrv_co_pdiscard = null_co_pdiscard, \
         .bdrv_co_flush_to_disk = null_co_flush, .bdrv_co_getlength = null_co_getlength,       \
         .bdrv_co_truncate = null_co_truncate,                                                 \

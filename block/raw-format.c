@@ -12,6 +12,7 @@
 #include "qemu/module.h"
 #include "block/block_int.h"
 #include "block/medium.h"
+#include "block/try-io.h"
 
 typedef struct BDRVRawState {
     /* Constant; bytes. */
@@ -133,6 +134,22 @@ static int coroutine_fn raw_co_pwritev(BlockDriverState *bs, int64_t offset, int
     return place < 0 ? place : bdrv_co_pwritev(bs->file, place, bytes, qiov, flags);
 }
 
+static int raw_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes,
+                          const struct iovec *iov, int niov)
+{
+    int64_t place = raw_place(bs, offset, bytes);
+
+    return place < 0 ? -EAGAIN : bdrv_try_preadv(bs->file, place, bytes, iov, niov);
+}
+
+static int raw_try_pwritev(BlockDriverState *bs, int64_t offset, int64_t bytes,
+                           const struct iovec *iov, int niov)
+{
+    int64_t place = raw_place(bs, offset, bytes);
+
+    return place < 0 ? -EAGAIN : bdrv_try_pwritev(bs->file, place, bytes, iov, niov);
+}
+
 static int coroutine_fn raw_co_pwrite_zeroes(BlockDriverState *bs, int64_t offset, int64_t bytes,
                                              BdrvRequestFlags flags)
 {
@@ -225,6 +242,8 @@ static BlockDriver bdrv_raw = {
     .bdrv_child_perm = raw_child_perm,
     .bdrv_co_preadv = raw_co_preadv,
     .bdrv_co_pwritev = raw_co_pwritev,
+    .bdrv_try_preadv = raw_try_preadv,
+    .bdrv_try_pwritev = raw_try_pwritev,
     .bdrv_co_pwrite_zeroes = raw_co_pwrite_zeroes,
     .bdrv_co_pdiscard = raw_co_pdiscard,
     .bdrv_co_secure_erase = raw_co_secure_erase,

@@ -67,6 +67,12 @@ void block_acct_start(BlockAcctStats *stats, BlockAcctCookie *cookie, int64_t by
                       enum BlockAcctType type);
 void block_acct_done(BlockAcctStats *stats, BlockAcctCookie *cookie);
 void block_acct_failed(BlockAcctStats *stats, BlockAcctCookie *cookie);
+/* @n requests of @bytes together that took @ns together, each begun when the one before had ended.
+ */
+void block_acct_add(BlockAcctStats *stats, enum BlockAcctType type, uint64_t n, uint64_t bytes,
+                    uint64_t ns);
+/* The last request ended at @now. */
+void block_acct_touch(BlockAcctStats *stats, int64_t now);
 /* A request that was refused before it was started. */
 void block_acct_invalid(BlockAcctStats *stats, enum BlockAcctType type);
 /* Adds the counters of @stats to *@totals. */

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Tests of reading the page cache from a mapping: on real files, which others change meanwhile. */
+#include "qemu/osdep.h"
+#include <sys/resource.h>
+#include <sys/vfs.h>
+#include "block/file-posix.h"
+#include "block/try-io.h"
+#include "tests/unit/block-test.h"
+
+enum {
+    SIZE = 1024 * 1024,
+    BYTES = 4096,
+    /* More than a node has to be read before it is mapped. */
+    ENOUGH = 300,
+};
+
+static int try_read(BlockBackend *blk, int64_t offset, void *buf, size_t bytes)
+{
+    struct iovec iov[2] = { { buf, 512 }, { (char *)buf + 512, bytes - 512 } };
+    BlkTryBatch batch;
+    int ret;
+
+    blk_try_begin(&batch, blk);
+    ret = blk_try_preadv(&batch, offset, bytes, iov, 2);
+    blk_try_end(&batch);
+    return ret;
+}
+
+static void write_file(const char *path, int64_t offset, size_t bytes, unsigned seed)
+{
+    g_autofree uint8_t *buf = g_malloc(bytes);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    fill_pattern(buf, bytes, offset, seed);
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(pwrite(fd, buf, bytes, offset), ==, bytes);
+    close(fd);
+}
+
+static char *make_filled(void)
+{
+    char *path = make_file("img", SIZE);
+
+    write_file(path, 0, SIZE, 1);
+    return path;
+}
+
+static BlockBackend *open_backend(const char *path, const char *more)
+{
+    return backend_on(
+        open_node("{'driver': 'file', 'node-name': 'f', 'filename': '%s'%s}", path, more));
+}
+
+/* Reads until it is done at once. False: it never is. */
+static bool becomes_mapped(BlockBackend *blk, int64_t offset)
+{
+    uint8_t buf[BYTES];
+
+    for (int i = 0; i < ENOUGH; i++) {
+        if (try_read(blk, offset, buf, BYTES) == 0) {
+            return true;
+        }
+        g_assert_cmpint(blk_pread(blk, offset, BYTES, buf, 0), ==, 0);
+    }
+    return false;
+}
+
+static bool can_map(const char *path)
+{
+    struct statfs fs;
+    struct rlimit limit;
+
+    g_assert_cmpint(statfs(path, &fs), ==, 0);
+    g_assert_cmpint(getrlimit(RLIMIT_AS, &limit), ==, 0);
+    if (limit.rlim_cur != RLIM_INFINITY || (fs.f_type != 0xef53 && fs.f_type != 0x01021994)) {
+        g_test_skip("the tests' folder is on a file system that is not mapped");
+        return false;
+    }
+    return true;
+}
+
+static void assert_holds(const uint8_t *buf, int64_t offset, size_t bytes, unsigned seed)
+{
+    g_autofree uint8_t *expected = g_malloc(bytes);
+
+    fill_pattern(expected, bytes, offset, seed);
+    g_assert_cmpmem(buf, bytes, expected, bytes);
+}
+
+static void assert_zero(const uint8_t *buf, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        g_assert_cmpuint(buf[i], ==, 0);
+    }
+}
+
+static void test_cached_data_is_read_at_once(void)
+{
+    g_autofree char *path = make_filled();
+    BlockBackend *blk = open_backend(path, "");
+    uint8_t buf[BYTES];
+
+    if (can_map(path)) {
+        g_assert_true(becomes_mapped(blk, 0));
+        /* Over the border of two chunks, too; and to the very end. */
+        for (int64_t offset = 0; offset <= SIZE - BYTES; offset += 512) {
+            memset(buf, 0, sizeof(buf));
+            g_assert_cmpint(try_read(blk, offset, buf, BYTES), ==, 0);
+            assert_holds(buf, offset, BYTES, 1);
+        }
+    }
+    blk_unref(blk);
+}
+
+static void test_writes_are_seen_at_once(void)
+{
+    g_autofree char *path = make_filled();
+    BlockBackend *blk = open_backend(path, "");
+    uint8_t buf[BYTES];
+
+    if (can_map(path)) {
+        g_assert_true(becomes_mapped(blk, BYTES));
+        for (unsigned seed = 2; seed < 20; seed++) {
+            fill_pattern(buf, BYTES, BYTES, seed);
+            g_assert_cmpint(blk_pwrite(blk, BYTES, BYTES, buf, 0), ==, 0);
+            memset(buf, 0, sizeof(buf));
+            g_assert_cmpint(try_read(blk, BYTES, buf, BYTES), ==, 0);
+            assert_holds(buf, BYTES, BYTES, seed);
+            write_file(path, BYTES, BYTES, seed + 100);
+            g_assert_cmpint(try_read(blk, BYTES, buf, BYTES), ==, 0);
+            assert_holds(buf, BYTES, BYTES, seed + 100);
+        }
+        g_assert_cmpint(blk_pwrite_zeroes(blk, BYTES, BYTES, BDRV_REQ_MAY_UNMAP), ==, 0);
+        if (try_read(blk, BYTES, buf, BYTES) < 0) {
+            g_assert_cmpint(blk_pread(blk, BYTES, BYTES, buf, 0), ==, 0);
+        }
+        assert_zero(buf, BYTES);
+    }
+    blk_unref(blk);
+}
+
+/* Pages of a hole that nobody has read are not resident. */
+static void test_what_is_not_resident_is_left_to_the_kernel(void)
+{
+    g_autofree char *path = make_file("img", 64 * SIZE);
+    BlockBackend *blk;
+    uint8_t buf[BYTES];
+
+    write_file(path, 0, SIZE, 1);
+    blk = open_backend(path, "");
+    if (can_map(path)) {
+        g_assert_true(becomes_mapped(blk, 0));
+        g_assert_cmpint(try_read(blk, 32 * SIZE, buf, BYTES), ==, -EAGAIN);
+        g_assert_cmpint(try_read(blk, SIZE - 512, buf, BYTES), ==, -EAGAIN);
+    }
+    blk_unref(blk);
+}
+
+static void cut(const char *path, int64_t length)
+{
+    g_assert_cmpint(truncate(path, length), ==, 0);
+}
+
+/* The mapping loses its pages while it is believed that they are there. */
+static void test_a_file_cut_short_fails_its_reads_only(void)
+{
+    g_autofree char *path = make_filled();
+    BlockBackend *blk = open_backend(path, "");
+    uint8_t buf[BYTES];
+
+    if (can_map(path)) {
+        g_assert_true(becomes_mapped(blk, SIZE / 2));
+        cut(path, SIZE / 4);
+        g_assert_cmpint(try_read(blk, SIZE / 2, buf, BYTES), ==, -EAGAIN);
+        g_assert_cmpint(blk_pread(blk, SIZE / 2, BYTES, buf, 0), ==, -EIO);
+        /* What is left is read, at once again when it has been mapped anew. */
+        g_assert_cmpint(blk_pread(blk, 0, BYTES, buf, 0), ==, 0);
+        assert_holds(buf, 0, BYTES, 1);
+        g_assert_true(becomes_mapped(blk, 0));
+        g_assert_cmpint(try_read(blk, 0, buf, BYTES), ==, 0);
+        assert_holds(buf, 0, BYTES, 1);
+        /* Back again, as zeroes. */
+        cut(path, SIZE);
+        g_assert_cmpint(blk_pread(blk, SIZE / 2, BYTES, buf, 0), ==, 0);
+        assert_zero(buf, BYTES);
+    }
+    blk_unref(blk);
+}
+
+static void test_files_cut_again_and_again_end_the_mappings(void)
+{
+    g_autofree char *path = make_filled();
+    BlockBackend *blk = open_backend(path, "");
+    uint8_t buf[BYTES];
+    int mapped = 0;
+
+    if (can_map(path)) {
+        for (int i = 0; i < 100; i++) {
+            mapped += becomes_mapped(blk, SIZE / 2);
+            cut(path, SIZE / 4);
+            g_assert_cmpint(try_read(blk, SIZE / 2, buf, BYTES), ==, -EAGAIN);
+            cut(path, SIZE);
+            write_file(path, SIZE / 2, BYTES, 1);
+        }
+        g_assert_cmpint(mapped, >, 8);
+        g_assert_cmpint(mapped, <, 50);
+    }
+    blk_unref(blk);
+}
+
+static void test_a_file_that_grew_is_mapped_anew(void)
+{
+    g_autofree char *path = make_filled();
+    BlockBackend *blk = open_backend(path, "");
+    uint64_t perm = BLK_PERM_CONSISTENT_READ | BLK_PERM_WRITE | BLK_PERM_RESIZE;
+
+    if (can_map(path)) {
+        g_assert_true(becomes_mapped(blk, 0));
+        g_assert_cmpint(blk_set_perm(blk, perm, BLK_PERM_ALL, &error_abort), ==, 0);
+        g_assert_cmpint(blk_truncate(blk, 2 * SIZE, true, PREALLOC_MODE_OFF, 0, &error_abort), ==,
+                        0);
+        write_file(path, 2 * SIZE - BYTES, BYTES, 1);
+        g_assert_true(becomes_mapped(blk, 2 * SIZE - BYTES));
+    }
+    blk_unref(blk);
+}
+
+static void test_switched_off_or_past_the_cache_nothing_is(void)
+{
+    g_autofree char *path = make_filled();
+    BlockBackend *blk = open_backend(path, ", 'x-mapped-reads': false");
+    g_autofree char *direct = g_strdup_printf("{'driver': 'file', 'node-name': 'f', "
+                                              "'filename': '%s', 'cache': {'direct': true}}",
+                                              path);
+    BlockDriverState *bs;
+
+    g_assert_false(becomes_mapped(blk, 0));
+    blk_unref(blk);
+    bs = open_json(direct, NULL);
+    if (bs) {
+        blk = backend_on(bs);
+        g_assert_false(becomes_mapped(blk, 0));
+        blk_unref(blk);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    block_test_init(&argc, &argv);
+    harness_add("/file-posix-map/cached_data_is_read_at_once", test_cached_data_is_read_at_once);
+    harness_add("/file-posix-map/writes_are_seen_at_once", test_writes_are_seen_at_once);
+    harness_add("/file-posix-map/what_is_not_resident_is_left_to_the_kernel",
+                test_what_is_not_resident_is_left_to_the_kernel);
+    harness_add("/file-posix-map/a_file_cut_short_fails_its_reads_only",
+                test_a_file_cut_short_fails_its_reads_only);
+    harness_add("/file-posix-map/files_cut_again_and_again_end_the_mappings",
+                test_files_cut_again_and_again_end_the_mappings);
+    harness_add("/file-posix-map/a_file_that_grew_is_mapped_anew",
+                test_a_file_that_grew_is_mapped_anew);
+    harness_add("/file-posix-map/switched_off_or_past_the_cache_nothing_is",
+                test_switched_off_or_past_the_cache_nothing_is);
+    return harness_run();
+}
