@@ -3,23 +3,16 @@
  * A block node as a vhost-user-blk device.
  *
  * Theory of operation: the server (VuServer) owns the socket and the client;
- * this file answers for the device: features, config space, queues. A kick
- * pops every waiting request of a queue; each runs in a coroutine of its own
- * through the virtio-blk handler and is pushed at its end. The guest is told
- * of the first that completes during one kick's work, so that it wakes up while
- * we go on, and once of all others; or once of all that completed in one
- * iteration of the event loop.
- * All of that runs in the queue's context: the home, or one of several threads
- * that the user named; what the client says is handled at home. A drain of the
+ * this file answers for the device: features, config space, queues. Requests
+ * are the queues' (vhost-user-blk-queue.c).
+ * A queue runs in its context: the home, or one of several threads that the
+ * user named; what the client says is handled at home. A drain of the
  * node detaches the server, so that requests wait in the rings.
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
-#include "qemu/defer-call.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
-#include "qemu/iov.h"
-#include "qemu/vhost-user-server.h"
 #include "block/block-io.h"
 #include "standard-headers/linux/virtio_blk.h"
 #include "system/block-backend.h"
@@ -27,11 +20,8 @@
 #include "block/medium.h"
 #endif
 #include "vhost-user-blk-options.h"
+#include "vhost-user-blk-queue.h"
 #include "vhost-user-blk-server.h"
-#include "virtio-blk-handler.h"
-#ifdef CONFIG_DEVICE_BACKENDS
-#include "export-stats.h"
-#endif
 
 enum {
     /* How long the end of an export waits for requests. */
@@ -39,31 +29,10 @@ enum {
     VHOST_USER_BLK_STOP_AGAIN_MS = 200,
     /* Data segments of a request: a default ring of 128 holds one with header and status. */
     VHOST_USER_BLK_SEG_MAX = 128 - 2,
-    /* So many completions are announced even while more requests are being taken. */
-    VU_BLK_ANNOUNCE_MAX = 32,
-    /* So much is taken from a ring before others in the same event loop have their turn. */
-    VU_BLK_TURN_MAX = 64,
-    /* A large request counts as one more for each so many segments, and so many bytes. */
-    VU_BLK_TURN_SEGMENTS = 16,
-    VU_BLK_TURN_BYTES = 16 * 1024,
 };
 
 /* virtio 1.2, 5.2.4: older headers know less of it. What is behind their struct is zero. */
 #define VHOST_USER_BLK_CONFIG_BYTES 96
-
-/* A queue's own; its context only. */
-typedef struct VuBlkQueue {
-    struct VuBlkExport *vexp;
-    unsigned index;
-    unsigned busy;      /* requests not yet announced, and who else needs the queue to stay */
-    unsigned completed; /* of the requests: pushed, but the guest has not been told */
-    bool popping;       /* the kick handler announces what completes meanwhile */
-    bool deferred;      /* vu_blk_announce_deferred() will run */
-#ifdef CONFIG_DEVICE_BACKENDS
-    BlockExportCounters counters;
-#endif
-    char pad[104]; /* no two queues' in one cache line, or in a pair of them */
-} VuBlkQueue;
 
 typedef struct VuBlkExport {
     BlockExport export;
@@ -75,201 +44,17 @@ typedef struct VuBlkExport {
     QEMUTimer *stop_timer;           /* looks whether storage has answered; or NULL */
 } VuBlkExport;
 
-/* A request on its way; what vu_queue_pop() gives, with our part behind. */
-typedef struct VuBlkReq {
-    VuVirtqElement elem;
-    VuBlkQueue *queue;
-    int64_t start; /* when its turn began; 0: nobody measures */
-} VuBlkReq;
-
 static VuBlkExport *vu_blk_from_dev(VuDev *vu_dev)
 {
     return container_of(vu_dev, VuBlkExport, vu_server.vu_dev);
 }
 
-/* What the export has done; ours */
+/* The device, as libvhost-user asks for it (home context) */
 
-#ifdef CONFIG_DEVICE_BACKENDS
-static void vu_blk_count_turn(VuBlkQueue *queue)
-{
-    blk_exp_stats_turn(&queue->counters);
-}
-
-static void vu_blk_count_taken(VuBlkQueue *queue, VuBlkReq *req)
-{
-    req->start = queue->counters.turn;
-    blk_exp_stats_taken(&queue->counters);
-}
-
-static void vu_blk_count_done(VuBlkReq *req, const VirtioBlkReqInfo *info)
-{
-    /* Index: VIRTIO_BLK_T_*; kinds that are not named are "other", which is no zero. */
-    static const uint8_t operations[] = {
-        [VIRTIO_BLK_T_IN] = 1 + BLOCK_EXPORT_OPERATION_READ,
-        [VIRTIO_BLK_T_OUT] = 1 + BLOCK_EXPORT_OPERATION_WRITE,
-        [VIRTIO_BLK_T_FLUSH] = 1 + BLOCK_EXPORT_OPERATION_FLUSH,
-        [VIRTIO_BLK_T_DISCARD] = 1 + BLOCK_EXPORT_OPERATION_DISCARD,
-        [VIRTIO_BLK_T_SECURE_ERASE] = 1 + BLOCK_EXPORT_OPERATION_DISCARD,
-        [VIRTIO_BLK_T_WRITE_ZEROES] = 1 + BLOCK_EXPORT_OPERATION_WRITE_ZEROES,
-    };
-    bool known = info->type < ARRAY_SIZE(operations) && operations[info->type];
-    BlockExportRequestInfo done = {
-        .start = req->start,
-        .op = known ? operations[info->type] - 1 : BLOCK_EXPORT_OPERATION_OTHER,
-        .failed = info->status != VIRTIO_BLK_S_OK,
-        .bytes = info->bytes,
-    };
-
-    blk_exp_stats_done(&req->queue->counters, &done);
-}
-
-static void vu_blk_count_told(VuBlkQueue *queue)
-{
-    blk_exp_stats_told(&queue->counters);
-}
-
-static BlockExportCounters *vu_blk_counters(BlockExport *exp, unsigned queue)
-{
-    return &container_of(exp, VuBlkExport, export)->queues[queue].counters;
-}
-
-static void vu_blk_free_counters(VuBlkExport *vexp)
-{
-    for (unsigned i = 0; i < vexp->export.num_queues; i++) {
-        blk_exp_stats_free(&vexp->queues[i].counters);
-    }
-}
-#else
-static void vu_blk_free_counters(VuBlkExport *vexp)
-{
-}
-
-static void vu_blk_count_turn(VuBlkQueue *queue)
-{
-}
-
-static void vu_blk_count_taken(VuBlkQueue *queue, VuBlkReq *req)
-{
-}
-
-static void vu_blk_count_done(VuBlkReq *req, const VirtioBlkReqInfo *info)
-{
-}
-
-static void vu_blk_count_told(VuBlkQueue *queue)
-{
-}
-#endif
-
-/* Requests */
-
-/* The server counts busy queues instead of requests: two atomic operations for a batch. */
-static void vu_blk_queue_get(VuBlkQueue *queue)
-{
-    if (queue->busy++ == 0) {
-        vhost_user_server_inc_in_flight(&queue->vexp->vu_server);
-    }
-}
-
-/* The export may be gone when this returns. */
-static void vu_blk_queue_put(VuBlkQueue *queue, unsigned n)
-{
-    queue->busy -= n;
-    if (queue->busy == 0) {
-        vhost_user_server_dec_in_flight(&queue->vexp->vu_server);
-    }
-}
-
-/* One notification for all that has been pushed since the last. */
-static void vu_blk_announce(VuBlkQueue *queue)
-{
-    VuDev *vu_dev = &queue->vexp->vu_server.vu_dev;
-    unsigned n = queue->completed;
-
-    if (n > 0) {
-        queue->completed = 0;
-        vu_blk_count_told(queue);
-        vu_queue_notify(vu_dev, vu_get_queue(vu_dev, queue->index));
-        vu_blk_queue_put(queue, n);
-    }
-}
-
-static void vu_blk_announce_deferred(void *opaque)
-{
-    VuBlkQueue *queue = opaque;
-
-    queue->deferred = false;
-    vu_blk_announce(queue);
-    vu_blk_queue_put(queue, 1);
-}
-
-/* Who completes requests in one iteration of the event loop announces them together. */
-static void vu_blk_announce_later(VuBlkQueue *queue)
-{
-    if (!queue->popping && !queue->deferred) {
-        queue->deferred = true;
-        vu_blk_queue_get(queue);
-        defer_call(vu_blk_announce_deferred, queue);
-    }
-}
-
-static void coroutine_fn vu_blk_co_request(void *opaque)
-{
-    VuBlkReq *req = opaque;
-    VuBlkQueue *queue = req->queue;
-    VuDev *vu_dev = &queue->vexp->vu_server.vu_dev;
-    VirtioBlkReqInfo info;
-    int written =
-        virtio_blk_process_req_info(&queue->vexp->handler, req->elem.in_sg, req->elem.out_sg,
-                                    req->elem.in_num, req->elem.out_num, &info);
-
-    vu_queue_push(vu_dev, vu_get_queue(vu_dev, queue->index), &req->elem, MAX(written, 0));
-    vu_blk_count_done(req, &info);
-    free(req);
-    queue->completed++;
-    vu_blk_announce_later(queue);
-}
-
-static size_t vu_blk_weight(const VuVirtqElement *e)
-{
-    return 1 + (e->in_num + e->out_num) / VU_BLK_TURN_SEGMENTS +
-           (iov_size(e->in_sg, e->in_num) + iov_size(e->out_sg, e->out_num)) / VU_BLK_TURN_BYTES;
-}
-
-/* A guest may refill the ring as fast as it is emptied: the handler takes a limited part of it. */
 static void vu_blk_process_vq(VuDev *vu_dev, int idx)
 {
-    VuBlkQueue *queue = &vu_blk_from_dev(vu_dev)->queues[idx];
-    VuVirtq *vq = vu_get_queue(vu_dev, idx);
-    /* The first completion wakes the guest, which takes as long as the next ones take us. */
-    unsigned announce_at = 1;
-    size_t taken = 0;
-    VuBlkReq *req;
-
-    vu_blk_queue_get(queue);
-    vu_blk_count_turn(queue);
-    queue->popping = true;
-    while (taken < VU_BLK_TURN_MAX && (req = vu_queue_pop(vu_dev, vq, sizeof(*req)))) {
-        taken += vu_blk_weight(&req->elem);
-        req->queue = queue;
-        vu_blk_count_taken(queue, req);
-        vu_blk_queue_get(queue);
-        qemu_coroutine_enter(qemu_coroutine_create(vu_blk_co_request, req));
-        /* The guest may make the next one available while we are still here: no kick then. */
-        if (queue->completed >= announce_at || vu_queue_caught_up(vu_dev, vq)) {
-            vu_blk_announce(queue);
-            announce_at = VU_BLK_ANNOUNCE_MAX;
-        }
-    }
-    queue->popping = false;
-    vu_blk_announce(queue);
-    if (taken >= VU_BLK_TURN_MAX) {
-        vu_queue_kick_later(vu_dev, vq);
-    }
-    vu_blk_queue_put(queue, 1);
+    vu_blk_queue_process(&vu_blk_from_dev(vu_dev)->queues[idx]);
 }
-
-/* The device, as libvhost-user asks for it (home context) */
 
 static void vu_blk_queue_set_started(VuDev *vu_dev, int idx, bool started)
 {
@@ -462,22 +247,10 @@ static void vu_blk_initialize_medium(VuBlkExport *vexp, const VuBlkConfig *confi
 #endif
 }
 
-static VuBlkQueue *vu_blk_queues_new(VuBlkExport *vexp, unsigned num)
-{
-    VuBlkQueue *queues = g_new0(VuBlkQueue, num);
-
-    for (unsigned i = 0; i < num; i++) {
-        queues[i].vexp = vexp;
-        queues[i].index = i;
-    }
-    return queues;
-}
-
 static void vu_blk_free(VuBlkExport *vexp)
 {
     timer_free(vexp->stop_timer);
-    vu_blk_free_counters(vexp);
-    g_free(vexp->queues);
+    vu_blk_queues_free(vexp->queues, vexp->vu_server.max_queues);
     g_free(vexp->handler.serial);
 }
 
@@ -528,7 +301,7 @@ static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error *
     vexp->added_features = config.ring_features;
     vu_blk_initialize_config(vexp, &config);
     vu_blk_initialize_medium(vexp, &config);
-    vexp->queues = vu_blk_queues_new(vexp, config.num_queues);
+    vexp->queues = vu_blk_queues_new(&vexp->vu_server, &vexp->handler, config.num_queues);
     if (!vhost_user_server_start(&vexp->vu_server, vu_opts->addr, exp->ctx, config.num_queues,
                                  &vu_blk_iface, errp)) {
         vu_blk_free(vexp);
@@ -593,6 +366,11 @@ static void vu_blk_exp_delete(BlockExport *exp)
 }
 
 #ifdef CONFIG_DEVICE_BACKENDS
+static BlockExportCounters *vu_blk_counters(BlockExport *exp, unsigned queue)
+{
+    return &container_of(exp, VuBlkExport, export)->queues[queue].counters;
+}
+
 static char *vu_blk_exp_describe_client(BlockExport *exp)
 {
     VuBlkExport *vexp = container_of(exp, VuBlkExport, export);

@@ -12,6 +12,7 @@
 #include "block/block-common.h"
 #ifdef CONFIG_DEVICE_BACKENDS
 #include "block/medium.h"
+#include "block/try-io.h"
 #endif
 #include "virtio-blk-handler.h"
 #include "standard-headers/linux/virtio_blk.h"
@@ -334,3 +335,64 @@ int coroutine_fn virtio_blk_process_req(VirtioBlkHandler *handler, struct iovec 
 
     return virtio_blk_process_req_info(handler, in_iov, out_iov, in_num, out_num, &info);
 }
+
+#ifdef CONFIG_DEVICE_BACKENDS
+/* Requests that are done at once */
+
+/* The header, which the guest may change meanwhile: read once. False: not where it usually is. */
+static bool try_read_header(const VirtioBlkIov *iov, uint32_t *ret_type, uint64_t *ret_sector)
+{
+    const uint64_t *words;
+    uint64_t first;
+
+    if (!iov->out_num || iov->out[0].iov_len != sizeof(struct virtio_blk_outhdr) ||
+        (uintptr_t)iov->out[0].iov_base % sizeof(*words)) {
+        return false;
+    }
+    words = iov->out[0].iov_base;
+    first = le64_to_cpu(qatomic_read(&words[0]));
+    *ret_sector = le64_to_cpu(qatomic_read(&words[1]));
+    *ret_type = first & ~VIRTIO_BLK_T_BARRIER;
+    return true;
+}
+
+/* What is allowed of the range but for the end of the disk. */
+static bool try_range(const VirtioBlkHandler *handler, uint64_t sector, uint64_t bytes)
+{
+    return sector <= INT64_MAX >> VIRTIO_BLK_SECTOR_BITS && bytes % VIRTIO_BLK_SECTOR_SIZE == 0 &&
+           !((sector << VIRTIO_BLK_SECTOR_BITS) & (handler->logical_block_size - 1)) &&
+           bytes >> VIRTIO_BLK_SECTOR_BITS <= BDRV_REQUEST_MAX_SECTORS;
+}
+
+int virtio_blk_try_req(const VirtioBlkHandler *handler, BlkTryBatch *batch, const VirtioBlkIov *iov,
+                       VirtioBlkReqInfo *ret_info)
+{
+    uint64_t sector, bytes;
+    uint32_t type;
+    int ret = -EAGAIN;
+
+    if (!iov->in_num || iov->in[iov->in_num - 1].iov_len != 1 ||
+        !try_read_header(iov, &type, &sector)) {
+        return -EAGAIN;
+    }
+    if (type == VIRTIO_BLK_T_IN && iov->out_num == 1) {
+        bytes = iov_size(iov->in, iov->in_num - 1);
+        if (try_range(handler, sector, bytes)) {
+            ret = blk_try_preadv(batch, sector << VIRTIO_BLK_SECTOR_BITS, bytes, iov->in,
+                                 iov->in_num - 1);
+        }
+    } else if (type == VIRTIO_BLK_T_OUT && iov->in_num == 1 && handler->writable) {
+        bytes = iov_size(iov->out + 1, iov->out_num - 1);
+        if (try_range(handler, sector, bytes)) {
+            ret = blk_try_pwritev(batch, sector << VIRTIO_BLK_SECTOR_BITS, bytes, iov->out + 1,
+                                  iov->out_num - 1);
+        }
+    }
+    if (ret < 0) {
+        return ret;
+    }
+    *(uint8_t *)iov->in[iov->in_num - 1].iov_base = VIRTIO_BLK_S_OK;
+    *ret_info = (VirtioBlkReqInfo){ .type = type, .status = VIRTIO_BLK_S_OK, .bytes = bytes };
+    return type == VIRTIO_BLK_T_IN ? bytes + 1 : 1;
+}
+#endif

@@ -39,6 +39,14 @@ typedef struct VirtioBlkHandler {
     bool has_lifetime;
 } VirtioBlkHandler;
 
+/* Where a request's bytes lie. */
+typedef struct VirtioBlkIov {
+    struct iovec *in;  /* what the device may write: the data of a read, then the status byte */
+    struct iovec *out; /* what it may read: the header, then the data of a write */
+    unsigned int in_num;
+    unsigned int out_num;
+} VirtioBlkIov;
+
 /* The type of a request whose header is not there. */
 #define VIRTIO_BLK_TYPE_NONE UINT32_MAX
 
@@ -69,5 +77,20 @@ int coroutine_fn virtio_blk_process_req(VirtioBlkHandler *handler, struct iovec 
 int coroutine_fn virtio_blk_process_req_info(VirtioBlkHandler *handler, struct iovec *in_iov,
                                              struct iovec *out_iov, unsigned int in_num,
                                              unsigned int out_num, VirtioBlkReqInfo *ret_info);
+
+#ifdef CONFIG_DEVICE_BACKENDS
+struct BlkTryBatch;
+
+/**
+ * virtio_blk_try_req: Execute one request at once, without a coroutine, if it is a plain read or
+ * write (header and status in elements of their own) of what needs no waiting.
+ * @batch: of the handler's BlockBackend
+ *
+ * Returns the number of bytes written to @in_iov; or -EAGAIN: virtio_blk_process_req_info() has to
+ * do it, and tells what is wrong with it.
+ */
+int virtio_blk_try_req(const VirtioBlkHandler *handler, struct BlkTryBatch *batch,
+                       const VirtioBlkIov *iov, VirtioBlkReqInfo *ret_info);
+#endif
 
 #endif /* VIRTIO_BLK_HANDLER_H */

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The queues of a vhost-user-blk export.
+ *
+ * Theory of operation: a kick takes what waits in the ring. A plain read or write that needs no
+ * waiting is done on the spot, and its used entry becomes visible with some others'; every other
+ * request runs in a coroutine of its own through the virtio-blk handler and is pushed at its end.
+ * The guest is told of the first request that is done during one turn, so that it wakes up while we
+ * go on, and once of all others; or once of all that complete in one iteration of the event loop.
+ * All of that runs in the queue's context.
+ */
+#include "qemu/osdep.h"
+#include "qemu/defer-call.h"
+#include "qemu/iov.h"
+#include "block/block-io.h"
+#include "standard-headers/linux/virtio_blk.h"
+#include "system/block-backend.h"
+#include "vhost-user-blk-queue.h"
+#ifdef CONFIG_DEVICE_BACKENDS
+#include "block/try-io.h"
+#endif
+
+enum {
+    /* So many completions are announced even while more requests are being taken. */
+    VU_BLK_ANNOUNCE_MAX = 32,
+    /* So many used entries become visible together at most: a guest that is awake takes them. */
+    VU_BLK_FLUSH_MAX = 8,
+    /* So much is taken from a ring before others in the same event loop have their turn. */
+    VU_BLK_TURN_MAX = 64,
+    /* A large request counts as one more for each so many segments, and so many bytes. */
+    VU_BLK_TURN_SEGMENTS = 16,
+    VU_BLK_TURN_BYTES = 16 * 1024,
+    /* A request with so many segments needs no memory of its own size. */
+    VU_BLK_SPARE_SEGMENTS = 12,
+};
+
+/* A request on its way; what vu_queue_pop_into() gives, with our part behind. */
+typedef struct VuBlkReq {
+    VuVirtqElement elem;
+    VuBlkQueue *queue;
+    int64_t start; /* when its turn began; 0: nobody measures */
+} VuBlkReq;
+
+/* With the vectors, and what the library notes of them. */
+#define VU_BLK_SPARE_BYTES \
+    (sizeof(VuBlkReq) + 2 * VU_BLK_SPARE_SEGMENTS * sizeof(struct iovec) + 16)
+
+/* One turn: what is taken from the ring at once. */
+typedef struct VuBlkTurn {
+    VuBlkQueue *queue;
+    VuVirtq *vq;
+    size_t taken;         /* weights together */
+    unsigned announce_at; /* completions */
+#ifdef CONFIG_DEVICE_BACKENDS
+    BlkTryBatch batch;
+#endif
+} VuBlkTurn;
+
+static VuDev *vu_blk_queue_dev(VuBlkQueue *queue)
+{
+    return &queue->server->vu_dev;
+}
+
+/* What the export has done; ours */
+
+#ifdef CONFIG_DEVICE_BACKENDS
+static void vu_blk_count_turn(VuBlkQueue *queue)
+{
+    blk_exp_stats_turn(&queue->counters);
+}
+
+static void vu_blk_count_taken(VuBlkQueue *queue, int64_t *ret_start)
+{
+    *ret_start = queue->counters.turn;
+    blk_exp_stats_taken(&queue->counters);
+}
+
+static void vu_blk_count_done(VuBlkQueue *queue, int64_t start, const VirtioBlkReqInfo *info)
+{
+    /* Index: VIRTIO_BLK_T_*; kinds that are not named are "other", which is no zero. */
+    static const uint8_t operations[] = {
+        [VIRTIO_BLK_T_IN] = 1 + BLOCK_EXPORT_OPERATION_READ,
+        [VIRTIO_BLK_T_OUT] = 1 + BLOCK_EXPORT_OPERATION_WRITE,
+        [VIRTIO_BLK_T_FLUSH] = 1 + BLOCK_EXPORT_OPERATION_FLUSH,
+        [VIRTIO_BLK_T_DISCARD] = 1 + BLOCK_EXPORT_OPERATION_DISCARD,
+        [VIRTIO_BLK_T_SECURE_ERASE] = 1 + BLOCK_EXPORT_OPERATION_DISCARD,
+        [VIRTIO_BLK_T_WRITE_ZEROES] = 1 + BLOCK_EXPORT_OPERATION_WRITE_ZEROES,
+    };
+    bool known = info->type < ARRAY_SIZE(operations) && operations[info->type];
+    BlockExportRequestInfo done = {
+        .start = start,
+        .op = known ? operations[info->type] - 1 : BLOCK_EXPORT_OPERATION_OTHER,
+        .failed = info->status != VIRTIO_BLK_S_OK,
+        .bytes = info->bytes,
+    };
+
+    blk_exp_stats_done(&queue->counters, &done);
+}
+
+static void vu_blk_count_told(VuBlkQueue *queue)
+{
+    blk_exp_stats_told(&queue->counters);
+}
+#else
+static void vu_blk_count_turn(VuBlkQueue *queue)
+{
+}
+
+static void vu_blk_count_taken(VuBlkQueue *queue, int64_t *ret_start)
+{
+}
+
+static void vu_blk_count_done(VuBlkQueue *queue, int64_t start, const VirtioBlkReqInfo *info)
+{
+}
+
+static void vu_blk_count_told(VuBlkQueue *queue)
+{
+}
+#endif
+
+/* Telling the guest */
+
+/* The server counts busy queues instead of requests: two atomic operations for a batch. */
+static void vu_blk_queue_get(VuBlkQueue *queue)
+{
+    if (queue->busy++ == 0) {
+        vhost_user_server_inc_in_flight(queue->server);
+    }
+}
+
+/* The export may be gone when this returns. */
+static void vu_blk_queue_put(VuBlkQueue *queue, unsigned n)
+{
+    queue->busy -= n;
+    if (queue->busy == 0) {
+        vhost_user_server_dec_in_flight(queue->server);
+    }
+}
+
+/* What was done at once becomes visible; nobody is told. */
+static void vu_blk_flush(VuBlkQueue *queue, VuVirtq *vq)
+{
+    unsigned n = queue->filled;
+
+    if (n > 0) {
+        queue->filled = 0;
+        queue->unannounced = true;
+        vu_queue_flush(vu_blk_queue_dev(queue), vq, n);
+    }
+}
+
+/* One notification for all that has been done since the last. */
+static void vu_blk_announce(VuBlkQueue *queue)
+{
+    VuDev *vu_dev = vu_blk_queue_dev(queue);
+    VuVirtq *vq = vu_get_queue(vu_dev, queue->index);
+    unsigned n = queue->completed;
+
+    vu_blk_flush(queue, vq);
+    if (n > 0 || queue->unannounced) {
+        queue->completed = 0;
+        queue->unannounced = false;
+        vu_blk_count_told(queue);
+        vu_queue_notify(vu_dev, vq);
+        if (n > 0) {
+            vu_blk_queue_put(queue, n);
+        }
+    }
+}
+
+static void vu_blk_announce_deferred(void *opaque)
+{
+    VuBlkQueue *queue = opaque;
+
+    queue->deferred = false;
+    vu_blk_announce(queue);
+    vu_blk_queue_put(queue, 1);
+}
+
+/* Who completes requests in one iteration of the event loop announces them together. */
+static void vu_blk_announce_later(VuBlkQueue *queue)
+{
+    if (!queue->popping && !queue->deferred) {
+        queue->deferred = true;
+        vu_blk_queue_get(queue);
+        defer_call(vu_blk_announce_deferred, queue);
+    }
+}
+
+/* Requests that take their time */
+
+static void coroutine_fn vu_blk_co_request(void *opaque)
+{
+    VuBlkReq *req = opaque;
+    VuBlkQueue *queue = req->queue;
+    VuDev *vu_dev = vu_blk_queue_dev(queue);
+    VirtioBlkReqInfo info;
+    int written = virtio_blk_process_req_info(queue->handler, req->elem.in_sg, req->elem.out_sg,
+                                              req->elem.in_num, req->elem.out_num, &info);
+
+    vu_queue_push(vu_dev, vu_get_queue(vu_dev, queue->index), &req->elem, MAX(written, 0));
+    vu_blk_count_done(queue, req->start, &info);
+    free(req);
+    queue->completed++;
+    vu_blk_announce_later(queue);
+}
+
+static size_t vu_blk_weight(const VuVirtqElement *e, size_t bytes)
+{
+    return 1 + (e->in_num + e->out_num) / VU_BLK_TURN_SEGMENTS + bytes / VU_BLK_TURN_BYTES;
+}
+
+static void vu_blk_start(VuBlkTurn *turn, VuBlkReq *req)
+{
+    const VuVirtqElement *e = &req->elem;
+
+    turn->taken +=
+        vu_blk_weight(e, iov_size(e->in_sg, e->in_num) + iov_size(e->out_sg, e->out_num));
+    vu_blk_queue_get(turn->queue);
+    qemu_coroutine_enter(qemu_coroutine_create(vu_blk_co_request, req));
+}
+
+/* Requests that are done at once; ours */
+
+#ifdef CONFIG_DEVICE_BACKENDS
+static void vu_blk_turn_begin(VuBlkTurn *turn)
+{
+    blk_try_begin(&turn->batch, turn->queue->handler->blk);
+}
+
+/* Before anything else may complete a request of the queue. */
+static void vu_blk_turn_settle(VuBlkTurn *turn)
+{
+    vu_blk_flush(turn->queue, turn->vq);
+    blk_try_end(&turn->batch);
+}
+
+static bool vu_blk_try(VuBlkTurn *turn, VuBlkReq *req)
+{
+    VuBlkQueue *queue = turn->queue;
+    const VirtioBlkIov iov = { req->elem.in_sg, req->elem.out_sg, req->elem.in_num,
+                               req->elem.out_num };
+    VirtioBlkReqInfo info;
+    int written = virtio_blk_try_req(queue->handler, &turn->batch, &iov, &info);
+
+    if (written < 0) {
+        return false;
+    }
+    turn->taken += vu_blk_weight(&req->elem, info.bytes);
+    vu_queue_fill(vu_blk_queue_dev(queue), turn->vq, &req->elem, written, queue->filled++);
+    vu_blk_count_done(queue, req->start, &info);
+    if (queue->filled == VU_BLK_FLUSH_MAX) {
+        vu_blk_flush(queue, turn->vq);
+    }
+    return true;
+}
+#else
+static void vu_blk_turn_begin(VuBlkTurn *turn)
+{
+}
+
+static void vu_blk_turn_settle(VuBlkTurn *turn)
+{
+}
+
+static bool vu_blk_try(VuBlkTurn *turn, VuBlkReq *req)
+{
+    return false;
+}
+#endif
+
+/* A turn */
+
+static VuBlkReq *vu_blk_take(VuBlkTurn *turn)
+{
+    VuBlkQueue *queue = turn->queue;
+    VuBlkReq *req;
+
+    if (!queue->spare) {
+        queue->spare = malloc(VU_BLK_SPARE_BYTES);
+    }
+    req = vu_queue_pop_into(vu_blk_queue_dev(queue), turn->vq, sizeof(*req), queue->spare,
+                            queue->spare ? VU_BLK_SPARE_BYTES : 0);
+    if (req) {
+        req->queue = queue;
+        vu_blk_count_taken(queue, &req->start);
+    }
+    return req;
+}
+
+static void vu_blk_serve(VuBlkTurn *turn, VuBlkReq *req)
+{
+    VuBlkQueue *queue = turn->queue;
+
+    if (vu_blk_try(turn, req)) {
+        if (req != queue->spare) {
+            free(req);
+        }
+        return;
+    }
+    if (req == queue->spare) {
+        queue->spare = NULL;
+    }
+    vu_blk_turn_settle(turn);
+    vu_blk_start(turn, req);
+    vu_blk_turn_begin(turn);
+}
+
+/* A guest may refill the ring as fast as it is emptied: the handler takes a limited part of it. */
+void vu_blk_queue_process(VuBlkQueue *queue)
+{
+    VuDev *vu_dev = vu_blk_queue_dev(queue);
+    VuBlkTurn turn = {
+        .queue = queue,
+        .vq = vu_get_queue(vu_dev, queue->index),
+        /* The first one wakes the guest, which takes as long as the next ones take us. */
+        .announce_at = 1,
+    };
+    unsigned done = 0;
+    VuBlkReq *req;
+
+    vu_blk_queue_get(queue);
+    vu_blk_count_turn(queue);
+    queue->popping = true;
+    vu_blk_turn_begin(&turn);
+    while (turn.taken < VU_BLK_TURN_MAX && (req = vu_blk_take(&turn))) {
+        vu_blk_serve(&turn, req);
+        /* The guest may make the next one available while we are still here: no kick then. */
+        if (++done >= turn.announce_at || vu_queue_caught_up(vu_dev, turn.vq)) {
+            vu_blk_announce(queue);
+            turn.announce_at = done + VU_BLK_ANNOUNCE_MAX;
+        }
+    }
+    vu_blk_turn_settle(&turn);
+    queue->popping = false;
+    vu_blk_announce(queue);
+    if (turn.taken >= VU_BLK_TURN_MAX) {
+        vu_queue_kick_later(vu_dev, turn.vq);
+    }
+    vu_blk_queue_put(queue, 1);
+}
+
+/* Life (main loop) */
+
+VuBlkQueue *vu_blk_queues_new(VuServer *server, VirtioBlkHandler *handler, unsigned num)
+{
+    VuBlkQueue *queues = g_new0(VuBlkQueue, num);
+
+    for (unsigned i = 0; i < num; i++) {
+        queues[i].server = server;
+        queues[i].handler = handler;
+        queues[i].index = i;
+    }
+    return queues;
+}
+
+void vu_blk_queues_free(VuBlkQueue *queues, unsigned num)
+{
+    for (unsigned i = 0; queues && i < num; i++) {
+        free(queues[i].spare);
+#ifdef CONFIG_DEVICE_BACKENDS
+        blk_exp_stats_free(&queues[i].counters);
+#endif
+    }
+    g_free(queues);
+}
