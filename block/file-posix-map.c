@@ -13,12 +13,9 @@
  * The table of chunks has one place for each chunk number modulo its size; a chunk that loses its
  * place is unmapped, so that no more than MAP_CHUNKS of them are resident on our account.
  *
- * Somebody may shorten the file, or a page may not be readable. That raises SIGBUS: the handler
- * first marks the mapping dead, then puts a page of zeroes in its place, so whoever copied from
- * there finds the mark afterwards and asks the kernel instead. A dead mapping is not used again; a
- * file whose length has changed is mapped anew, a few times. All mappings live until the node is
- * closed, since any thread may be reading from them. Any other SIGBUS goes to the handler that was
- * there before.
+ * Somebody may shorten the file, or a page may turn out unreadable: then what was copied is of no
+ * use, and the mapping neither (sigbus-guard.c). A file whose length has changed is mapped anew, a
+ * few times. All mappings live until the node is closed, since any thread may be reading from them.
  *
  * Words of the table are atomic, so that threads may share it; a torn place is a wrong belief.
  *
@@ -26,13 +23,14 @@
  */
 #include "qemu/osdep.h"
 #include <linux/magic.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/vfs.h>
 #include "qemu/atomic.h"
 #include "qemu/host-utils.h"
+#include "block/accounting.h"
 #include "block/file-posix.h"
+#include "block/sigbus-guard.h"
 #include "trace.h"
 
 enum {
@@ -57,6 +55,11 @@ typedef struct MapChunk {
     uint64_t pages; /* bit by bit: resident */
 } MapChunk;
 
+/* Reads that one thread's slot has done: threads must not fight for a cache line. Atomic. */
+typedef struct MapHits {
+    unsigned n;
+} __attribute__((aligned(64))) MapHits;
+
 typedef struct RawMap RawMap;
 struct RawMap {
     /* Constant after it was published. */
@@ -69,106 +72,15 @@ struct RawMap {
     RawMap *older;
     MapChunk *chunks;
 
+    SigbusGuard guard;
+
     /* Atomic. */
-    bool dead;
+    bool outdated;      /* the file has another length now */
     int64_t rest_until; /* ms of the coarse clock */
     int64_t epoch;      /* that is judged at its end */
-    unsigned hits;
     unsigned fills;
-
-    /* map_mutex; the handler reads them without. */
-    uintptr_t guard_end; /* 0: not guarded */
-    RawMap *next_guarded;
+    MapHits hits[BLOCK_ACCT_SLOTS];
 };
-
-/* SIGBUS */
-
-/* Mappings of all nodes. One that is taken off keeps its next one for whoever stands there. */
-static RawMap *map_guarded;   /* atomic */
-static unsigned map_handlers; /* atomic: handlers that are walking */
-static pthread_mutex_t map_mutex = PTHREAD_MUTEX_INITIALIZER;
-static bool map_handler_installed; /* map_mutex */
-static struct sigaction map_previous;
-
-/* Async-signal-safe. True: the faulting access may be repeated. */
-static bool map_repair(uintptr_t addr)
-{
-    RawMap *m = qatomic_load_acquire(&map_guarded);
-
-    for (; m; m = qatomic_load_acquire(&m->next_guarded)) {
-        if (addr >= (uintptr_t)m->addr && addr < qatomic_read(&m->guard_end)) {
-            void *page = (void *)(addr >> m->page_bits << m->page_bits);
-
-            qatomic_set_mb(&m->dead, true);
-            return mmap(page, (size_t)1 << m->page_bits, PROT_READ,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
-        }
-    }
-    return false;
-}
-
-static void map_pass_on(int sig, siginfo_t *info, void *context)
-{
-    if (map_previous.sa_flags & SA_SIGINFO) {
-        map_previous.sa_sigaction(sig, info, context);
-    } else if (map_previous.sa_handler == SIG_DFL || map_previous.sa_handler == SIG_IGN) {
-        /* The access is repeated on return and meets the default. */
-        sigaction(SIGBUS, &map_previous, NULL);
-        if (info->si_code <= 0) {
-            raise(SIGBUS);
-        }
-    } else {
-        map_previous.sa_handler(sig);
-    }
-}
-
-static void map_sigbus(int sig, siginfo_t *info, void *context)
-{
-    int saved = errno;
-    bool repaired;
-
-    qatomic_inc(&map_handlers);
-    smp_mb__after_rmw();
-    repaired = (info->si_code == BUS_ADRERR || info->si_code == BUS_MCEERR_AR) &&
-               map_repair((uintptr_t)info->si_addr);
-    qatomic_dec(&map_handlers);
-    if (!repaired) {
-        map_pass_on(sig, info, context);
-    }
-    errno = saved;
-}
-
-static void map_guard(RawMap *m)
-{
-    struct sigaction action = { .sa_sigaction = map_sigbus, .sa_flags = SA_SIGINFO | SA_ONSTACK };
-
-    pthread_mutex_lock(&map_mutex);
-    if (!map_handler_installed) {
-        map_handler_installed = true;
-        sigemptyset(&action.sa_mask);
-        sigaction(SIGBUS, &action, &map_previous);
-    }
-    m->guard_end = (uintptr_t)m->addr + m->length;
-    m->next_guarded = map_guarded;
-    qatomic_store_release(&map_guarded, m);
-    pthread_mutex_unlock(&map_mutex);
-}
-
-/* When it returns no handler looks at @m any more. */
-static void map_unguard(RawMap *m)
-{
-    RawMap **link = &map_guarded;
-
-    pthread_mutex_lock(&map_mutex);
-    while (*link != m) {
-        link = &(*link)->next_guarded;
-    }
-    qatomic_set_mb(link, m->next_guarded);
-    while (qatomic_load_acquire(&map_handlers)) {
-        sched_yield();
-    }
-    pthread_mutex_unlock(&map_mutex);
-}
 
 /* Making one */
 
@@ -219,7 +131,7 @@ static RawMap *map_new(BDRVRawState *s, RawMap *older)
     if (fstat(s->fd, &st) < 0 || !map_suits(s, &st)) {
         return NULL;
     }
-    m = g_new0(RawMap, 1);
+    m = qemu_memalign(_Alignof(RawMap), sizeof(*m));
     *m = (RawMap){
         .fd = s->fd,
         .file_length = st.st_size,
@@ -230,13 +142,13 @@ static RawMap *map_new(BDRVRawState *s, RawMap *older)
     };
     m->addr = mmap(NULL, m->length, PROT_READ, MAP_SHARED, s->fd, 0);
     if (m->addr == MAP_FAILED) {
-        g_free(m);
+        qemu_vfree(m);
         return NULL;
     }
     /* A page that was evicted after all is read alone. */
     madvise(m->addr, m->length, MADV_RANDOM);
     m->chunks = g_new0(MapChunk, MAP_CHUNKS);
-    map_guard(m);
+    sigbus_guard_on(&m->guard, m->addr, m->length, page);
     trace_file_map(s->fd, st.st_size, m->generation);
     return m;
 }
@@ -269,10 +181,10 @@ void raw_map_free(BDRVRawState *s)
         RawMap *m = s->map;
 
         s->map = m->older;
-        map_unguard(m);
+        sigbus_guard_off(&m->guard);
         munmap(m->addr, m->length);
         g_free(m->chunks);
-        g_free(m);
+        qemu_vfree(m);
     }
 }
 
@@ -300,11 +212,14 @@ static void count(unsigned *counter)
 static void map_judge(RawMap *m, int64_t now)
 {
     static __thread long major_before;
-    unsigned hits = qatomic_xchg(&m->hits, 0);
     unsigned fills = qatomic_xchg(&m->fills, 0);
+    unsigned hits = 0;
     struct rusage usage;
     long major;
 
+    for (int i = 0; i < BLOCK_ACCT_SLOTS; i++) {
+        hits += qatomic_xchg(&m->hits[i].n, 0);
+    }
     qatomic_set(&m->epoch, now / MAP_EPOCH_MS);
     if (getrusage(RUSAGE_THREAD, &usage) < 0) {
         return;
@@ -327,7 +242,7 @@ static uint64_t chunk_ask(RawMap *m, uint64_t chunk)
     struct stat st;
 
     if (fstat(m->fd, &st) < 0 || st.st_size != m->file_length) {
-        qatomic_set(&m->dead, true);
+        qatomic_set(&m->outdated, true);
         return 0;
     }
     if (mincore(m->addr + at, bytes, resident) < 0) {
@@ -392,6 +307,11 @@ static bool range_resident(RawMap *m, int64_t offset, int64_t bytes, int64_t now
 
 /* Reading */
 
+static bool map_dead(RawMap *m)
+{
+    return qatomic_read(&m->guard.hit) || qatomic_read(&m->outdated);
+}
+
 int raw_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes, const struct iovec *iov,
                    int niov)
 {
@@ -400,7 +320,7 @@ int raw_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes, const st
     const uint8_t *from;
     int64_t now;
 
-    if (unlikely(!m || offset + bytes > (int64_t)m->length || qatomic_read(&m->dead))) {
+    if (unlikely(!m || offset + bytes > (int64_t)m->length || map_dead(m))) {
         m = map_renew(s, m);
         if (!m || offset + bytes > (int64_t)m->length) {
             return -EAGAIN;
@@ -418,6 +338,6 @@ int raw_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes, const st
     }
     /* Not before the copy. */
     smp_rmb();
-    count(&m->hits);
-    return unlikely(qatomic_read(&m->dead)) ? -EAGAIN : 0;
+    count(&m->hits[block_thread_slot()].n);
+    return unlikely(qatomic_read(&m->guard.hit)) ? -EAGAIN : 0;
 }
