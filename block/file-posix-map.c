@@ -156,7 +156,7 @@ static RawMap *map_new(BDRVRawState *s, RawMap *older)
 /* The newest mapping is none, dead, or too short. One thread at a time; the others do without. */
 static RawMap *map_renew(BDRVRawState *s, RawMap *old)
 {
-    RawMap *m = NULL;
+    RawMap *m;
 
     if (!old && qatomic_read(&s->map_reads) < MAP_AFTER_READS) {
         qatomic_set(&s->map_reads, qatomic_read(&s->map_reads) + 1);
@@ -165,13 +165,16 @@ static RawMap *map_renew(BDRVRawState *s, RawMap *old)
     if (qatomic_read(&s->map_closed) || qatomic_xchg(&s->map_closed, true)) {
         return NULL;
     }
-    if (!old || old->generation + 1 < MAP_GENERATIONS) {
-        m = map_new(s, old);
-    }
-    if (m) {
+    m = qatomic_read(&s->map);
+    if (m == old) {
+        m = !old || old->generation + 1 < MAP_GENERATIONS ? map_new(s, old) : NULL;
+        if (!m) {
+            return NULL;
+        }
         qatomic_store_release(&s->map, m);
-        qatomic_store_release(&s->map_closed, false);
     }
+    /* Else another thread has been faster. */
+    qatomic_store_release(&s->map_closed, false);
     return m;
 }
 
