@@ -153,6 +153,19 @@ static RawMap *map_new(BDRVRawState *s, RawMap *older)
     return m;
 }
 
+static bool map_dead(RawMap *m)
+{
+    return qatomic_read(&m->guard.hit) || qatomic_read(&m->outdated);
+}
+
+/* Has the file still the length that it was mapped with? */
+static bool map_is_current(RawMap *m)
+{
+    struct stat st;
+
+    return fstat(m->fd, &st) == 0 && st.st_size == m->file_length;
+}
+
 /* The newest mapping is none, dead, or too short. One thread at a time; the others do without. */
 static RawMap *map_renew(BDRVRawState *s, RawMap *old)
 {
@@ -166,14 +179,14 @@ static RawMap *map_renew(BDRVRawState *s, RawMap *old)
         return NULL;
     }
     m = qatomic_read(&s->map);
-    if (m == old) {
+    /* Else another thread has been faster; or it is the node that is longer than its file. */
+    if (m == old && (!old || map_dead(old) || !map_is_current(old))) {
         m = !old || old->generation + 1 < MAP_GENERATIONS ? map_new(s, old) : NULL;
         if (!m) {
             return NULL;
         }
         qatomic_store_release(&s->map, m);
     }
-    /* Else another thread has been faster. */
     qatomic_store_release(&s->map_closed, false);
     return m;
 }
@@ -242,9 +255,8 @@ static uint64_t chunk_ask(RawMap *m, uint64_t chunk)
     size_t bytes = MIN(chunk_bytes(m), m->length - at);
     unsigned char resident[MAP_PAGES];
     uint64_t pages = 0;
-    struct stat st;
 
-    if (fstat(m->fd, &st) < 0 || st.st_size != m->file_length) {
+    if (!map_is_current(m)) {
         qatomic_set(&m->outdated, true);
         return 0;
     }
@@ -309,11 +321,6 @@ static bool range_resident(RawMap *m, int64_t offset, int64_t bytes, int64_t now
 }
 
 /* Reading */
-
-static bool map_dead(RawMap *m)
-{
-    return qatomic_read(&m->guard.hit) || qatomic_read(&m->outdated);
-}
 
 int raw_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes, const struct iovec *iov,
                    int niov)

@@ -3,6 +3,9 @@
 #include "qemu/osdep.h"
 #include <sys/resource.h>
 #include <sys/vfs.h>
+#include "qemu/atomic.h"
+#include "qemu/cutils.h"
+#include "qemu/thread.h"
 #include "block/file-posix.h"
 #include "block/try-io.h"
 #include "tests/unit/block-test.h"
@@ -87,13 +90,6 @@ static void assert_holds(const uint8_t *buf, int64_t offset, size_t bytes, unsig
     g_assert_cmpmem(buf, bytes, expected, bytes);
 }
 
-static void assert_zero(const uint8_t *buf, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++) {
-        g_assert_cmpuint(buf[i], ==, 0);
-    }
-}
-
 static void test_cached_data_is_read_at_once(void)
 {
     g_autofree char *path = make_filled();
@@ -134,7 +130,7 @@ static void test_writes_are_seen_at_once(void)
         if (try_read(blk, BYTES, buf, BYTES) < 0) {
             g_assert_cmpint(blk_pread(blk, BYTES, BYTES, buf, 0), ==, 0);
         }
-        assert_zero(buf, BYTES);
+        g_assert_true(buffer_is_zero(buf, BYTES));
     }
     blk_unref(blk);
 }
@@ -182,7 +178,7 @@ static void test_a_file_cut_short_fails_its_reads_only(void)
         /* Back again, as zeroes. */
         cut(path, SIZE);
         g_assert_cmpint(blk_pread(blk, SIZE / 2, BYTES, buf, 0), ==, 0);
-        assert_zero(buf, BYTES);
+        g_assert_true(buffer_is_zero(buf, BYTES));
     }
     blk_unref(blk);
 }
@@ -206,6 +202,71 @@ static void test_files_cut_again_and_again_end_the_mappings(void)
         g_assert_cmpint(mapped, <, 50);
     }
     blk_unref(blk);
+}
+
+typedef struct Reader {
+    BlockBackend *blk;
+    QemuThread thread;
+    unsigned seed;
+    bool stop;     /* atomic */
+    unsigned done; /* atomic */
+} Reader;
+
+/* Each byte is as it was written, or gone. */
+static void *read_all_the_time(void *opaque)
+{
+    g_autoptr(GRand) rand = NULL;
+    Reader *r = opaque;
+    uint8_t buf[BYTES], expected[BYTES];
+
+    rand = g_rand_new_with_seed(r->seed);
+    while (!qatomic_read(&r->stop)) {
+        int64_t offset = g_rand_int_range(rand, 0, SIZE / BYTES) * BYTES;
+
+        if (try_read(r->blk, offset, buf, BYTES) == 0) {
+            fill_pattern(expected, BYTES, offset, 1);
+            for (int i = 0; i < BYTES; i++) {
+                g_assert_true(buf[i] == expected[i] || buf[i] == 0);
+            }
+            qatomic_inc(&r->done);
+        }
+    }
+    return NULL;
+}
+
+static void test_threads_survive_a_file_that_is_cut(void)
+{
+    g_autofree char *path = make_filled();
+    Reader readers[3];
+
+    if (!can_map(path)) {
+        return;
+    }
+    for (int i = 0; i < 3; i++) {
+        BlockBackend *blk = open_backend(path, "");
+
+        for (int j = 0; j < 3; j++) {
+            readers[j] = (Reader){ .blk = blk, .seed = j };
+            qemu_thread_create(&readers[j].thread, "reader", read_all_the_time, &readers[j],
+                               QEMU_THREAD_JOINABLE);
+        }
+        for (int n = 0; n < 20; n++) {
+            unsigned before = qatomic_read(&readers[0].done);
+
+            /* Mapped anew each time; not so often that there are no more mappings. */
+            while (n < 3 && qatomic_read(&readers[0].done) < before + 10) {
+                g_usleep(100);
+            }
+            cut(path, SIZE / 4);
+            cut(path, SIZE);
+            write_file(path, 0, SIZE, 1);
+        }
+        for (int j = 0; j < 3; j++) {
+            qatomic_set(&readers[j].stop, true);
+            qemu_thread_join(&readers[j].thread);
+        }
+        blk_unref(blk);
+    }
 }
 
 static void test_a_file_that_grew_is_mapped_anew(void)
@@ -255,6 +316,8 @@ int main(int argc, char **argv)
                 test_a_file_cut_short_fails_its_reads_only);
     harness_add("/file-posix-map/files_cut_again_and_again_end_the_mappings",
                 test_files_cut_again_and_again_end_the_mappings);
+    harness_add("/file-posix-map/threads_survive_a_file_that_is_cut",
+                test_threads_survive_a_file_that_is_cut);
     harness_add("/file-posix-map/a_file_that_grew_is_mapped_anew",
                 test_a_file_that_grew_is_mapped_anew);
     harness_add("/file-posix-map/switched_off_or_past_the_cache_nothing_is",
