@@ -14,6 +14,7 @@
  * functions that do not switch and are never inlined into ones that do.
  */
 #include "qemu/osdep.h"
+#include "qemu/address-space.h"
 #include "qemu/coroutine_int.h"
 #include "coroutine-stack.h"
 
@@ -170,19 +171,22 @@ static void make_guard(CoroutineStack *co, void *page, size_t size)
     }
 }
 
-/* A mapping of stack_size bytes above a guard page. The kernel gives memory when it is touched. */
-static void stack_alloc(CoroutineStack *co)
+/*
+ * A mapping of stack_size bytes above a guard page. The kernel gives memory when it is touched.
+ * False with errno set: it cannot be had.
+ */
+static bool stack_alloc(CoroutineStack *co)
 {
     size_t guard = qemu_real_host_page_size();
     char *map = mmap(NULL, co->stack_size + guard, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
 
     if (map == MAP_FAILED) {
-        fprintf(stderr, "cannot map the stack of a coroutine: %s\n", strerror(errno));
-        abort();
+        return false;
     }
     make_guard(co, map, guard);
     co->stack = map + guard;
+    return true;
 }
 
 static void stack_free(CoroutineStack *co)
@@ -195,12 +199,15 @@ static void stack_free(CoroutineStack *co)
     }
 }
 
-Coroutine *qemu_coroutine_new(void)
+static CoroutineStack *coroutine_alloc(void)
 {
     CoroutineStack *co = g_new0(CoroutineStack, 1);
 
     co->stack_size = COROUTINE_STACK_SIZE;
-    stack_alloc(co);
+    if (!stack_alloc(co)) {
+        g_free(co);
+        return NULL;
+    }
     coroutine_stack_init(&co->point, co->stack, co->stack_size, coroutine_main);
 #ifdef CONFIG_ASAN
     __lsan_register_root_region(co->stack, co->stack_size);
@@ -211,7 +218,28 @@ Coroutine *qemu_coroutine_new(void)
 #ifdef CONFIG_VALGRIND_H
     co->valgrind_id = VALGRIND_STACK_REGISTER(co->stack, (char *)co->stack + co->stack_size);
 #endif
+    return co;
+}
+
+Coroutine *qemu_coroutine_new(void)
+{
+    CoroutineStack *co = coroutine_alloc();
+
+    if (!co) {
+        fprintf(stderr, "cannot map the stack of a coroutine: %s\n", strerror(errno));
+        abort();
+    }
     return &co->base;
+}
+
+Coroutine *qemu_coroutine_try_new(size_t reserve)
+{
+    CoroutineStack *co = NULL;
+
+    if (qemu_address_space_left(COROUTINE_STACK_SIZE + reserve)) {
+        co = coroutine_alloc();
+    }
+    return co ? &co->base : NULL;
 }
 
 void qemu_coroutine_delete(Coroutine *co_)

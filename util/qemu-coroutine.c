@@ -8,8 +8,12 @@
  * created takes it from there without a lock. A thread that only creates and one that only ends (a
  * request that moves) meet in the global pool, which gives and takes whole batches. Both pools are
  * bounded; what is too much is freed.
+ *
+ * Where address space is short (qemu/address-space.h) whoever can wait does not get the last of it,
+ * and what has ended is not kept in a thread while another one waits for a stack.
  */
 #include "qemu/osdep.h"
+#include "qemu/address-space.h"
 #include "qemu/coroutine_int.h"
 #include "qemu/notify.h"
 #include "qemu/thread.h"
@@ -46,6 +50,9 @@ typedef struct CoroutinePool {
 } CoroutinePool;
 
 static __thread CoroutinePool thread_pool;
+
+/* Atomic: somebody could not have a stack, and nobody who can wait has had one since. */
+static bool stacks_are_short;
 
 /* @delta: coroutines more or less that are likely to exist at once. */
 static void change_pool_size(int delta)
@@ -146,6 +153,10 @@ static QEMU_NOINLINE void pool_put(Coroutine *co)
 {
     CoroutinePool *pool = &thread_pool;
 
+    if (unlikely(qatomic_read(&stacks_are_short))) {
+        qemu_coroutine_delete(co);
+        return;
+    }
     if (!pool->registered) {
         pool->registered = true;
         pool->exit_notifier.notify = thread_pool_done;
@@ -167,17 +178,36 @@ static QEMU_NOINLINE void pool_put(Coroutine *co)
     pool->size++;
 }
 
-Coroutine *qemu_coroutine_create(CoroutineEntry *entry, void *opaque)
+static Coroutine *coroutine_begin(Coroutine *co, CoroutineEntry *entry, void *opaque)
 {
-    Coroutine *co = pool_get();
-
-    if (!co) {
-        co = qemu_coroutine_new();
-    }
     co->entry = entry;
     co->entry_arg = opaque;
     QSIMPLEQ_INIT(&co->co_queue_wakeup);
     return co;
+}
+
+Coroutine *qemu_coroutine_create(CoroutineEntry *entry, void *opaque)
+{
+    return coroutine_begin(pool_get() ?: qemu_coroutine_new(), entry, opaque);
+}
+
+/* One that leaves enough to everybody else, or if need be, for one that is @urgent, not as much. */
+static Coroutine *try_new(bool urgent)
+{
+    Coroutine *co = qemu_coroutine_try_new(ADDRESS_SPACE_RESERVE);
+    bool is_short = !co;
+
+    if (qatomic_read(&stacks_are_short) != is_short) {
+        qatomic_set(&stacks_are_short, is_short);
+    }
+    return co || !urgent ? co : qemu_coroutine_try_new(ADDRESS_SPACE_LAST_RESERVE);
+}
+
+Coroutine *qemu_coroutine_try_create(CoroutineEntry *entry, void *opaque, bool urgent)
+{
+    Coroutine *co = pool_get() ?: try_new(urgent);
+
+    return co ? coroutine_begin(co, entry, opaque) : NULL;
 }
 
 /* Ends the program: @co cannot be entered. */

@@ -26,6 +26,13 @@ typedef void coroutine_fn CoroutineEntry(void *opaque);
  */
 Coroutine *qemu_coroutine_create(CoroutineEntry *entry, void *opaque);
 
+/**
+ * qemu_coroutine_try_create: The same for a caller that can wait: NULL when no stack can be had, or
+ * only one of those that RLIMIT_AS leaves for others (qemu/address-space.h).
+ * @urgent: nothing is under way whose end the caller could wait for
+ */
+Coroutine *qemu_coroutine_try_create(CoroutineEntry *entry, void *opaque, bool urgent);
+
 /*
  * Runs @coroutine until it yields or ends, in the calling thread, as belonging to the calling
  * thread's AioContext (or to @ctx). Any coroutines that it made ready meanwhile (CoQueue, CoMutex)

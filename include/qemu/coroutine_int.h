@@ -47,6 +47,8 @@ struct Coroutine {
 
 /* A coroutine with a stack, in the state in which it can be switched to by COROUTINE_ENTER. */
 Coroutine *qemu_coroutine_new(void);
+/* The same; NULL when it cannot be had, or would not leave @reserve bytes of address space. */
+Coroutine *qemu_coroutine_try_new(size_t reserve);
 /* Frees one that has ended, or was never entered. */
 void qemu_coroutine_delete(Coroutine *co);
 /*

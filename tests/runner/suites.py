@@ -10,7 +10,7 @@ from . import builds
 from .jobs import Job
 
 # Unit tests with cases that a sanitizer's own mappings would spoil.
-PLAIN = {'test-coroutine', 'test-vu-mapping'}
+PLAIN = {'test-address-space', 'test-coroutine', 'test-vu-mapping'}
 DAEMON = 'storage-daemon/qemu-storage-daemon'
 # Protocol tests that run once more on a daemon in a sandbox.
 SANDBOXED = ('test_hostile_rings', 'test_lifecycle', 'test_moving', 'test_multithread',
