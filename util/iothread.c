@@ -213,6 +213,7 @@ static void iothread_complete(UserCreatable *uc, Error **errp)
     IOThread *iothread = IOTHREAD(uc);
     g_autofree char *id = iothread_get_id(iothread);
     g_autofree char *thread_name = g_strdup_printf("IO %s", id ?: "");
+    int err;
 
     iothread->ctx = aio_context_new(errp);
     if (!iothread->ctx) {
@@ -225,8 +226,15 @@ static void iothread_complete(UserCreatable *uc, Error **errp)
         return;
     }
     iothread->running = true;
-    qemu_thread_create(&iothread->thread, thread_name, iothread_run, iothread,
-                       QEMU_THREAD_JOINABLE);
+    err = qemu_thread_try_create(&iothread->thread, thread_name, iothread_run, iothread,
+                                 QEMU_THREAD_JOINABLE);
+    if (err < 0) {
+        error_setg_errno(errp, -err, "Cannot start the thread of iothread '%s'", id ?: "");
+        iothread->running = false;
+        aio_context_unref(iothread->ctx);
+        iothread->ctx = NULL;
+        return;
+    }
     iothread->started = true;
     qemu_sem_wait(&iothread->ready);
 }

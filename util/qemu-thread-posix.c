@@ -355,12 +355,13 @@ static void *thread_main(void *opaque)
     return start.routine(start.arg);
 }
 
-void qemu_thread_create(QemuThread *thread, const char *name, void *(*start_routine)(void *),
-                        void *arg, int mode)
+int qemu_thread_try_create(QemuThread *thread, const char *name, void *(*start_routine)(void *),
+                           void *arg, int mode)
 {
     ThreadStart *start = g_new0(ThreadStart, 1);
     pthread_attr_t attr;
     sigset_t all, old;
+    int err;
 
     start->routine = start_routine;
     start->arg = arg;
@@ -378,9 +379,20 @@ void qemu_thread_create(QemuThread *thread, const char *name, void *(*start_rout
     sigdelset(&all, SIGILL);
     sigdelset(&all, SIGBUS);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    check(pthread_create(&thread->thread, &attr, thread_main, start), __func__);
+    err = pthread_create(&thread->thread, &attr, thread_main, start);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
+    if (err) {
+        g_free(start->name);
+        g_free(start);
+    }
+    return -err;
+}
+
+void qemu_thread_create(QemuThread *thread, const char *name, void *(*start_routine)(void *),
+                        void *arg, int mode)
+{
+    check(-qemu_thread_try_create(thread, name, start_routine, arg, mode), __func__);
 }
 
 void *qemu_thread_join(QemuThread *thread)

@@ -11,15 +11,21 @@
  * A thread is started when more requests wait than threads are idle.  A thread ends when there
  * are more than thread-pool-max, or when it has found nothing to do for the idle time and there
  * are more than thread-pool-min.  Threads are detached; freeing waits until the last one has left.
+ *
+ * Where threads, or address space for them, are short, fewer do the work; where not even one can be
+ * had, a request runs in the home thread.
  */
 #include "qemu/osdep.h"
 #include "block/thread-pool.h"
+#include "qemu/address-space.h"
 #include "qemu/coroutine.h"
 #include "qemu/lockable.h"
 #include "util/aio-posix.h"
 #include "trace.h"
 
 #define IDLE_MS_DEFAULT 10000
+/* Address space that a thread may need: its stack, and what the C library takes for its heap. */
+#define THREAD_BYTES ((size_t)(8 + 128) << 20)
 
 typedef enum {
     REQUEST_QUEUED,
@@ -133,16 +139,28 @@ static void *worker_thread(void *opaque)
     return NULL;
 }
 
-/* Starts threads as they are needed; one that is starting counts as idle.  Under the lock. */
+/* One that is starting counts as idle.  False: it cannot be had.  Under the lock. */
+static bool start_thread(ThreadPoolAio *pool)
+{
+    QemuThread thread;
+
+    if (!qemu_address_space_left(THREAD_BYTES + ADDRESS_SPACE_RESERVE) ||
+        qemu_thread_try_create(&thread, "worker", worker_thread, pool, QEMU_THREAD_DETACHED) < 0) {
+        return false;
+    }
+    pool->nr_threads++;
+    pool->nr_idle++;
+    return true;
+}
+
+/* Starts threads as they are needed.  Under the lock. */
 static void start_threads(ThreadPoolAio *pool)
 {
     while (pool->nr_threads < pool->min_threads ||
            (pool->nr_threads < pool->max_threads && pool->nr_queued > pool->nr_idle)) {
-        QemuThread thread;
-
-        pool->nr_threads++;
-        pool->nr_idle++;
-        qemu_thread_create(&thread, "worker", worker_thread, pool, QEMU_THREAD_DETACHED);
+        if (!start_thread(pool)) {
+            break;
+        }
     }
 }
 
@@ -206,6 +224,22 @@ static const AIOCBInfo thread_pool_aiocb_info = {
     .cancel_async = thread_pool_cancel,
 };
 
+/* False: there is no thread that could take it. */
+static bool queue_request(ThreadPoolAio *pool, ThreadPoolRequest *req)
+{
+    QEMU_LOCK_GUARD(&pool->lock);
+    pool->nr_queued++;
+    start_threads(pool);
+    if (pool->nr_threads == 0) {
+        pool->nr_queued--;
+        req->state = REQUEST_TAKEN;
+        return false;
+    }
+    QTAILQ_INSERT_TAIL(&pool->queue, req, queued);
+    qemu_cond_signal(&pool->work);
+    return true;
+}
+
 BlockAIOCB *thread_pool_submit_aio(ThreadPoolFunc *func, void *arg, BlockCompletionFunc *cb,
                                    void *opaque)
 {
@@ -219,11 +253,9 @@ BlockAIOCB *thread_pool_submit_aio(ThreadPoolFunc *func, void *arg, BlockComplet
     req->state = REQUEST_QUEUED;
     pool->nr_requests++;
     trace_thread_pool_submit_aio(pool, req, arg);
-    QEMU_LOCK_GUARD(&pool->lock);
-    QTAILQ_INSERT_TAIL(&pool->queue, req, queued);
-    pool->nr_queued++;
-    start_threads(pool);
-    qemu_cond_signal(&pool->work);
+    if (!queue_request(pool, req)) {
+        complete_request(req, func(arg));
+    }
     return &req->common;
 }
 

@@ -101,6 +101,9 @@ void qemu_event_destroy(QemuEvent *ev);
  * when there are no threads left. A joinable thread must be joined. */
 void qemu_thread_create(QemuThread *thread, const char *name, void *(*start_routine)(void *),
                         void *arg, int mode);
+/* The same, but -errno when the thread cannot be had; then @arg stays the caller's. */
+int qemu_thread_try_create(QemuThread *thread, const char *name, void *(*start_routine)(void *),
+                           void *arg, int mode);
 /* Blocks until @thread has ended; what its function returned. */
 void *qemu_thread_join(QemuThread *thread);
 void qemu_thread_get_self(QemuThread *thread);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The thread pool: every request completes once, in the home thread. */
 #include "qemu/osdep.h"
+#include <dlfcn.h>
 #include "block/thread-pool.h"
 #include "harness.h"
 #include "qapi/error.h"
@@ -9,6 +10,22 @@
 
 static AioContext *ctx;
 static int active;
+static bool no_threads; /* pthread_create() says that there are none */
+
+/* Our own instead of the C library's, which it calls when it may. */
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*routine)(void *),
+                   void *arg)
+{
+    static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+    if (no_threads) {
+        return EAGAIN;
+    }
+    if (!real) {
+        *(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
+    }
+    return real(thread, attr, routine, arg);
+}
 
 typedef struct {
     BlockAIOCB *acb;
@@ -243,6 +260,49 @@ static void test_threads_follow_their_limits(void)
     qemu_sem_destroy(&gate);
 }
 
+static void test_runs_at_home_without_threads(void)
+{
+    Call calls[3];
+
+    no_threads = true;
+    for (int i = 0; i < 3; i++) {
+        submit(&calls[i], NULL);
+        g_assert_cmpint(calls[i].ret, ==, -EINPROGRESS);
+    }
+    g_assert_cmpint(thread_pool_nr_threads(aio_get_thread_pool(ctx)), ==, 0);
+    bdrv_aio_cancel_async(calls[2].acb);
+    finish();
+    no_threads = false;
+    submit(&calls[0], NULL);
+    finish();
+    for (int i = 0; i < 3; i++) {
+        g_assert_cmpint(calls[i].ret, ==, 10);
+        g_assert_cmpint(calls[i].runs, ==, 1);
+    }
+    g_assert_cmpint(thread_pool_nr_threads(aio_get_thread_pool(ctx)), ==, 1);
+}
+
+static void test_one_thread_does_the_work_of_many(void)
+{
+    Call calls[20];
+    QemuSemaphore gate;
+
+    qemu_sem_init(&gate, 0);
+    submit(&calls[0], &gate);
+    no_threads = true;
+    for (int i = 1; i < 20; i++) {
+        submit(&calls[i], NULL);
+    }
+    g_assert_cmpint(thread_pool_nr_threads(aio_get_thread_pool(ctx)), ==, 1);
+    qemu_sem_post(&gate);
+    finish();
+    no_threads = false;
+    for (int i = 0; i < 20; i++) {
+        g_assert_cmpint(calls[i].ret, ==, 10);
+    }
+    qemu_sem_destroy(&gate);
+}
+
 static const PoolTest tests[] = {
     { "/thread-pool/result_arrives_by_callback", test_result_arrives },
     { "/thread-pool/none_of_many_is_lost", test_many },
@@ -252,6 +312,8 @@ static const PoolTest tests[] = {
       test_callback_may_wait_for_another_request },
     { "/thread-pool/coroutine_gets_the_result", test_coroutine_gets_the_result },
     { "/thread-pool/threads_follow_their_limits", test_threads_follow_their_limits },
+    { "/thread-pool/runs_at_home_without_threads", test_runs_at_home_without_threads },
+    { "/thread-pool/one_thread_does_the_work_of_many", test_one_thread_does_the_work_of_many },
 };
 
 int main(int argc, char **argv)
