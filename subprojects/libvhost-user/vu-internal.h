@@ -101,6 +101,17 @@ int vu_map_file(VuDev *dev, int fd, uint64_t offset, uint64_t size, VuMapping *r
 void vu_unmap_file(VuDev *dev, void *addr, size_t len);
 const char *vu_map_error(int rc);
 
+typedef struct VuMapSource {
+    int fd; /* -1: no file */
+    uint64_t offset;
+} VuMapSource;
+
+/*
+ * Map @len bytes, a multiple of the page size, of @source. 0; or -errno, -EDQUOT where RLIMIT_AS
+ * would leave the process too little. Any context.
+ */
+int vu_map_pages(VuDev *dev, size_t len, int prot, VuMapSource source, void **ret_addr);
+
 /* ---- Dirty log: vu-log.c ---- */
 
 typedef struct VuLog {

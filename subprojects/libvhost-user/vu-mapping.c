@@ -5,11 +5,14 @@
  * A mapping costs the front-end nothing, whatever its size: a sparse file may be larger than any
  * memory. But addresses are what everything in this process allocates from, and where they run out
  * whoever comes next fails, be it another device or the allocator itself. So what is mapped is
- * limited, for each device and for all of the process together.
+ * limited, for each device and for all of the process together; and where the process has a limit
+ * of addresses (RLIMIT_AS), so that something of it is left.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -30,7 +33,15 @@
 #define PROCESS_MAX ((uint64_t)2 << 30)
 #endif
 
+/*
+ * Of RLIMIT_AS, for the heap and for what requests need: stacks of coroutines, say, of a mebibyte
+ * each. With less, requests may have to wait for each other, but nothing may fail.
+ */
+#define HEADROOM ((uint64_t)256 << 20)
+
 static uint64_t process_mapped; /* atomic */
+/* Held from the look at what is left until it has been taken. */
+static pthread_mutex_t room_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static bool take(uint64_t *counter, uint64_t len, uint64_t max)
 {
@@ -92,23 +103,63 @@ static int check_size(int fd, uint64_t end)
     return S_ISREG(st.st_mode) && end > (uint64_t)st.st_size ? -ENXIO : 0;
 }
 
+/*
+ * Does RLIMIT_AS leave the headroom beside @len bytes? Mapping so much for a try would, as long as
+ * it is there, have allocations of other threads fail. But a socket can never be mapped, and the
+ * kernel says so only after it has looked at the limit: the error is the answer.
+ */
+static bool has_room(VuDev *dev, uint64_t len)
+{
+    struct rlimit limit;
+    void *addr;
+
+    if (getrlimit(RLIMIT_AS, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return true;
+    }
+    if (len > SIZE_MAX - HEADROOM) {
+        return false;
+    }
+    addr = mmap(NULL, len + HEADROOM, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE, dev->sock, 0);
+    if (addr != MAP_FAILED) {
+        munmap(addr, len + HEADROOM);
+        return true;
+    }
+    return errno != ENOMEM;
+}
+
+int vu_map_pages(VuDev *dev, size_t len, int prot, VuMapSource source, void **ret_addr)
+{
+    int flags = MAP_NORESERVE | (source.fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED);
+    void *addr = MAP_FAILED;
+    int err = EDQUOT;
+
+    pthread_mutex_lock(&room_lock);
+    if (has_room(dev, len)) {
+        addr = mmap(NULL, len, prot, flags, source.fd, source.offset);
+        err = errno;
+    }
+    pthread_mutex_unlock(&room_lock);
+    if (addr == MAP_FAILED) {
+        return -err;
+    }
+    *ret_addr = addr;
+    return 0;
+}
+
 static int map_reserved(VuDev *dev, int fd, uint64_t offset, uint64_t len, void **ret_addr)
 {
-    void *addr;
+    int rc;
 
     if (len > SIZE_MAX || !reserve(dev, len)) {
         return -EOVERFLOW;
     }
-    addr = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, offset);
-    if (addr == MAP_FAILED) {
-        int err = errno;
-
+    rc = vu_map_pages(dev, len, PROT_READ | PROT_WRITE, (VuMapSource){ fd, offset }, ret_addr);
+    if (rc < 0) {
         release(dev, len);
-        return -err;
+        return rc;
     }
     /* Guest memory does not belong into our core files. */
-    madvise(addr, len, MADV_DONTDUMP);
-    *ret_addr = addr;
+    madvise(*ret_addr, len, MADV_DONTDUMP);
     return 0;
 }
 
@@ -151,6 +202,8 @@ const char *vu_map_error(int rc)
         return "its file is shorter";
     case -EOVERFLOW:
         return "so much cannot be mapped";
+    case -EDQUOT:
+        return "too little of the address space (RLIMIT_AS) would be left";
     case -EMEDIUMTYPE:
         return "its file system is served by a process";
     default:

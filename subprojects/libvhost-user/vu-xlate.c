@@ -206,12 +206,13 @@ static VuWindow *window_new(VuXlate *x, uint64_t addr, uint64_t len, size_t page
         return NULL;
     }
     w->len = pages * page;
-    w->addr = mmap(NULL, w->len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    w->guard = w->addr == MAP_FAILED ? NULL : vu_bus_guard(x->dev, w->addr, w->len, page);
+    if (vu_map_pages(x->dev, w->len, PROT_NONE, (VuMapSource){ -1, 0 }, &w->addr) < 0) {
+        free(w);
+        return NULL;
+    }
+    w->guard = vu_bus_guard(x->dev, w->addr, w->len, page);
     if (!w->guard) {
-        if (w->addr != MAP_FAILED) {
-            munmap(w->addr, w->len);
-        }
+        munmap(w->addr, w->len);
         free(w);
         return NULL;
     }

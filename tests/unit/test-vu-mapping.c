@@ -5,12 +5,14 @@
 #include "qemu/osdep.h"
 #include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
 #include "harness.h"
 #include "vu-rig.h"
 
+#define MIB (1ull << 20)
 #define TIB (1ull << 40)
 
 /* What fstatfs() says of every file, 0: the truth. */
@@ -128,9 +130,54 @@ static void test_process_limit(void)
     }
 }
 
+static struct rlimit set_address_space(uint64_t left)
+{
+    g_autofree char *statm = NULL;
+    struct rlimit old, limit;
+
+    g_assert_true(g_file_get_contents("/proc/self/statm", &statm, NULL, NULL));
+    getrlimit(RLIMIT_AS, &old);
+    limit = old;
+    limit.rlim_cur = strtoull(statm, NULL, 10) * qemu_real_host_page_size() + left;
+    g_assert_cmpint(setrlimit(RLIMIT_AS, &limit), ==, 0);
+    return old;
+}
+
+static void test_headroom(void)
+{
+    struct rlimit old;
+    VuRig rig;
+
+    if (!can_map(17 * TIB, 1)) {
+        g_test_skip("a sanitizer has more addresses than any limit");
+        return;
+    }
+    begin(&rig);
+    old = set_address_space((256 + 100) * MIB);
+    send_region(&rig, 1 * TIB, 64 * MIB);
+    vu_rig_accepted(&rig, VHOST_USER_ADD_MEM_REG);
+    /* It could be mapped, but others want to live. */
+    g_assert_true(can_map(64 * MIB, 1));
+    send_region(&rig, 2 * TIB, 64 * MIB);
+    vu_rig_refused(&rig, VHOST_USER_ADD_MEM_REG);
+    g_assert_nonnull(strstr(rig.log->str, "RLIMIT_AS"));
+    send_region(&rig, 2 * TIB, UINT64_MAX / 4);
+    vu_rig_refused(&rig, VHOST_USER_ADD_MEM_REG);
+    g_assert_true(can_map(256 * MIB, 1));
+    send_removal(&rig, 1 * TIB, 64 * MIB);
+    vu_rig_accepted(&rig, VHOST_USER_REM_MEM_REG);
+    send_region(&rig, 2 * TIB, 64 * MIB);
+    vu_rig_accepted(&rig, VHOST_USER_ADD_MEM_REG);
+    setrlimit(RLIMIT_AS, &old);
+    send_region(&rig, 3 * TIB, 1024 * MIB);
+    vu_rig_accepted(&rig, VHOST_USER_ADD_MEM_REG);
+    vu_rig_done(&rig);
+}
+
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
+    harness_add("/vu-mapping/address_space_is_left_to_others", test_headroom);
     harness_add("/vu-mapping/file_of_a_file_system_in_user_space_is_refused",
                 test_file_system_in_user_space);
     harness_add("/vu-mapping/a_device_maps_only_so_much", test_device_limit);
