@@ -376,8 +376,8 @@ struct VuVirtq {
     unsigned int empty_kicks; /* so many in a row while there was nothing to do */
     uint64_t empty_since;     /* ns of the monotonic clock: the first of them */
     unsigned int quota;       /* of elements that may be out, by now */
-    bool held_up;             /* something was not popped for want of quota */
-    unsigned int bad_run;     /* malformed chains since the last good one */
+    bool held_up; /* something stays in the ring for want of quota, or by vu_queue_hold_up() */
+    unsigned int bad_run; /* malformed chains since the last good one */
     bool in_handler;
     bool kick_again; /* run the handler once more; only where VuIoOps.kick_later is not set */
     VuQueueStats stats;
@@ -586,6 +586,14 @@ void vu_queue_kick(VuDev *dev, int qidx);
  * handler runs as soon as it has returned, or at once if it is not running. Queue context.
  */
 void vu_queue_kick_later(VuDev *dev, VuVirtq *vq);
+
+/**
+ * vu_queue_hold_up: the device has no room for @elem, which it popped last: that goes back into the
+ * ring, as by vu_queue_unpop(). The handler runs again when another element of the queue has come
+ * back; if none is out, vu_queue_kick_later() is to be called some time. Nobody polls the ring
+ * until then. Queue context; the caller frees @elem.
+ */
+void vu_queue_hold_up(VuDev *dev, VuVirtq *vq, VuVirtqElement *elem);
 
 /** vu_queue_enabled, vu_queue_started: the two flags of a ring. Control or queue context. */
 bool vu_queue_enabled(VuDev *dev, VuVirtq *vq);

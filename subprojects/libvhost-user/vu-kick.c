@@ -32,6 +32,7 @@ static void queue_run_handler(VuDev *dev, VuVirtq *vq)
 
 void vu_queue_kick_later(VuDev *dev, VuVirtq *vq)
 {
+    vq->held_up = false;
     if (dev->priv->io->kick_later) {
         dev->priv->io->kick_later(dev, vq);
     } else if (vq->in_handler) {
@@ -39,6 +40,14 @@ void vu_queue_kick_later(VuDev *dev, VuVirtq *vq)
     } else {
         queue_run_handler(dev, vq);
     }
+}
+
+void vu_queue_hold_up(VuDev *dev, VuVirtq *vq, VuVirtqElement *elem)
+{
+    /* The element that comes back here is none to go on for. */
+    vq->held_up = false;
+    vu_queue_unpop(dev, vq, elem, 0);
+    vq->held_up = true;
 }
 
 void vu_queue_kick(VuDev *dev, int qidx)

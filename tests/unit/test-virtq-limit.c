@@ -130,6 +130,47 @@ static void test_held_up_queue_is_looked_at(void)
     vu_rig_done(&rig);
 }
 
+static void hold_up(VuRig *rig, int index)
+{
+    VuVirtqElement *e = vu_queue_pop(&rig->dev, queue(rig, index), sizeof(*e));
+
+    g_assert_nonnull(e);
+    vu_queue_hold_up(&rig->dev, queue(rig, index), e);
+    free(e);
+}
+
+static void test_device_holds_a_queue_up(void)
+{
+    Popped popped = { 0 };
+    VuRig rig;
+    int handled;
+
+    begin(&rig, 0);
+    offer_all(&rig, 0, 3);
+    popped.elem[popped.n++] = vu_queue_pop(&rig.dev, queue(&rig, 0), sizeof(VuVirtqElement));
+    g_assert_nonnull(popped.elem[0]);
+    handled = rig.handled[0];
+    /* More than once: a kick may come meanwhile. */
+    hold_up(&rig, 0);
+    hold_up(&rig, 0);
+    g_assert_false(vu_queue_poll(&rig.dev, queue(&rig, 0)));
+    g_assert_cmpint(rig.handled[0], ==, handled);
+    push_all(&rig, 0, &popped);
+    g_assert_cmpint(rig.handled[0], ==, handled + 1);
+    g_assert_true(vu_queue_poll(&rig.dev, queue(&rig, 0)));
+
+    /* With none out the device asks. */
+    hold_up(&rig, 0);
+    g_assert_cmpint(rig.handled[0], ==, handled + 1);
+    vu_queue_kick_later(&rig.dev, queue(&rig, 0));
+    g_assert_cmpint(rig.handled[0], ==, handled + 2);
+    g_assert_true(vu_queue_poll(&rig.dev, queue(&rig, 0)));
+    pop_all(&rig, 0, &popped);
+    g_assert_cmpuint(popped.n, ==, 2);
+    push_all(&rig, 0, &popped);
+    vu_rig_done(&rig);
+}
+
 static void test_stop_gives_back(void)
 {
     Popped a = { 0 }, b = { 0 };
@@ -209,6 +250,7 @@ int main(int argc, char **argv)
     harness_add("/virtq-limit/queues_share_what_is_left_of_the_limit", test_pool_is_shared);
     harness_add("/virtq-limit/a_queue_that_was_held_up_is_looked_at",
                 test_held_up_queue_is_looked_at);
+    harness_add("/virtq-limit/the_device_can_hold_a_queue_up", test_device_holds_a_queue_up);
     harness_add("/virtq-limit/a_queue_that_stops_gives_back", test_stop_gives_back);
     harness_add("/virtq-limit/malformed_chains_are_read_in_turns",
                 test_malformed_chains_are_read_in_turns);
