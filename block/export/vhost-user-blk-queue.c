@@ -30,6 +30,8 @@ enum {
     /* A large request counts as one more for each so many segments, and so many bytes. */
     VU_BLK_TURN_SEGMENTS = 16,
     VU_BLK_TURN_BYTES = 16 * 1024,
+    /* How long a queue waits that has no stack for its next request. */
+    VU_BLK_PAUSE_MS = 10,
     /* A request with so many segments needs no memory of its own size. */
     VU_BLK_SPARE_SEGMENTS = 12,
 };
@@ -211,14 +213,61 @@ static size_t vu_blk_weight(const VuVirtqElement *e, size_t bytes)
     return 1 + (e->in_num + e->out_num) / VU_BLK_TURN_SEGMENTS + bytes / VU_BLK_TURN_BYTES;
 }
 
-static void vu_blk_start(VuBlkTurn *turn, VuBlkReq *req)
+#ifdef CONFIG_DEVICE_BACKENDS
+static void vu_blk_pause_over(void *opaque)
+{
+    VuBlkQueue *queue = opaque;
+    VuDev *vu_dev = vu_blk_queue_dev(queue);
+
+    g_clear_pointer(&queue->pause, timer_free);
+    vu_queue_kick_later(vu_dev, vu_get_queue(vu_dev, queue->index));
+    vu_blk_queue_put(queue, 1);
+}
+
+/* For @req. NULL: there is no stack; the request is in the ring again, and looked at later. */
+static Coroutine *vu_blk_coroutine(VuBlkTurn *turn, VuBlkReq *req)
+{
+    VuBlkQueue *queue = turn->queue;
+    VuDev *vu_dev = vu_blk_queue_dev(queue);
+    Coroutine *co =
+        qemu_coroutine_try_create(vu_blk_co_request, req, vu_queue_inuse(turn->vq) == 1);
+
+    if (co) {
+        return co;
+    }
+    vu_queue_hold_up(vu_dev, turn->vq, &req->elem);
+    free(req);
+    if (!queue->pause) {
+        vu_blk_queue_get(queue);
+        queue->pause = aio_timer_new(qemu_get_current_aio_context(), QEMU_CLOCK_REALTIME, SCALE_MS,
+                                     vu_blk_pause_over, queue);
+        timer_mod(queue->pause, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + VU_BLK_PAUSE_MS);
+    }
+    return NULL;
+}
+#else
+static Coroutine *vu_blk_coroutine(VuBlkTurn *turn, VuBlkReq *req)
+{
+    return qemu_coroutine_create(vu_blk_co_request, req);
+}
+#endif
+
+/* False: it has to wait in the ring. */
+static bool vu_blk_start(VuBlkTurn *turn, VuBlkReq *req)
 {
     const VuVirtqElement *e = &req->elem;
-
-    turn->taken +=
+    size_t weight =
         vu_blk_weight(e, iov_size(e->in_sg, e->in_num) + iov_size(e->out_sg, e->out_num));
+    Coroutine *co = vu_blk_coroutine(turn, req);
+
+    if (!co) {
+        return false;
+    }
+    turn->taken += weight;
+    vu_blk_count_taken(turn->queue, &req->start);
     vu_blk_queue_get(turn->queue);
-    qemu_coroutine_enter(qemu_coroutine_create(vu_blk_co_request, req));
+    qemu_coroutine_enter(co);
+    return true;
 }
 
 /* Requests that are done at once; ours */
@@ -248,6 +297,7 @@ static bool vu_blk_try(VuBlkTurn *turn, VuBlkReq *req)
         return false;
     }
     turn->taken += vu_blk_weight(&req->elem, info.bytes);
+    vu_blk_count_taken(queue, &req->start);
     vu_queue_fill(vu_blk_queue_dev(queue), turn->vq, &req->elem, written, queue->filled++);
     vu_blk_count_done(queue, req->start, &info);
     if (queue->filled == VU_BLK_FLUSH_MAX) {
@@ -284,27 +334,29 @@ static VuBlkReq *vu_blk_take(VuBlkTurn *turn)
                             queue->spare ? VU_BLK_SPARE_BYTES : 0);
     if (req) {
         req->queue = queue;
-        vu_blk_count_taken(queue, &req->start);
     }
     return req;
 }
 
-static void vu_blk_serve(VuBlkTurn *turn, VuBlkReq *req)
+/* False: nothing can be taken now. */
+static bool vu_blk_serve(VuBlkTurn *turn, VuBlkReq *req)
 {
     VuBlkQueue *queue = turn->queue;
+    bool started;
 
     if (vu_blk_try(turn, req)) {
         if (req != queue->spare) {
             free(req);
         }
-        return;
+        return true;
     }
     if (req == queue->spare) {
         queue->spare = NULL;
     }
     vu_blk_turn_settle(turn);
-    vu_blk_start(turn, req);
+    started = vu_blk_start(turn, req);
     vu_blk_turn_begin(turn);
+    return started;
 }
 
 /* A guest may refill the ring as fast as it is emptied: the handler takes a limited part of it. */
@@ -324,8 +376,7 @@ void vu_blk_queue_process(VuBlkQueue *queue)
     vu_blk_count_turn(queue);
     queue->popping = true;
     vu_blk_turn_begin(&turn);
-    while (turn.taken < VU_BLK_TURN_MAX && (req = vu_blk_take(&turn))) {
-        vu_blk_serve(&turn, req);
+    while (turn.taken < VU_BLK_TURN_MAX && (req = vu_blk_take(&turn)) && vu_blk_serve(&turn, req)) {
         /* The guest may make the next one available while we are still here: no kick then. */
         if (++done >= turn.announce_at || vu_queue_caught_up(vu_dev, turn.vq)) {
             vu_blk_announce(queue);

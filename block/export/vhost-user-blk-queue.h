@@ -25,6 +25,7 @@ typedef struct VuBlkQueue {
     void *spare;        /* memory for the next request, or NULL */
 #ifdef CONFIG_DEVICE_BACKENDS
     BlockExportCounters counters;
+    QEMUTimer *pause; /* counts as busy; NULL: the queue is not held up */
 #endif
     char pad[104]; /* no two queues' in one cache line, or in a pair of them */
 } VuBlkQueue;
