@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QIONetListener: several listening sockets that hand their clients to one callback. */
 #include "qemu/osdep.h"
+#include "qemu/address-space.h"
 #include "io/net-listener.h"
 #include "io/dns-resolver.h"
 #include "qapi/error.h"
@@ -113,11 +114,21 @@ static bool is_shortage(int err)
     return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
 }
 
+/* A client; NULL with errno set: there is none, or nothing to serve it with. */
+static QIOChannelSocket *accept_client(QIOChannel *ioc)
+{
+    if (!qemu_address_space_left(ADDRESS_SPACE_RESERVE)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return qio_channel_socket_accept(QIO_CHANNEL_SOCKET(ioc), NULL);
+}
+
 static gboolean listener_readable(QIOChannel *ioc, GIOCondition condition, gpointer opaque)
 {
     /* The callback may drop every other reference. */
     g_autoptr(QIONetListener) listener = QIO_NET_LISTENER(object_ref(opaque));
-    g_autoptr(QIOChannelSocket) client = qio_channel_socket_accept(QIO_CHANNEL_SOCKET(ioc), NULL);
+    g_autoptr(QIOChannelSocket) client = accept_client(ioc);
 
     if (!client) {
         if (is_shortage(errno)) {

@@ -235,6 +235,19 @@ class AddressSpace(LimitCase):
         restore()
         self.check_service()
 
+    def test_clients_wait_for_address_space(self):
+        restore = self.leave(RESERVE // 2)
+        waiting = socket.socket(socket.AF_UNIX)
+        self.addCleanup(waiting.close)
+        waiting.connect(self.path('e1'))
+        before = self.daemon.cpu_seconds()
+        self.assertFalse(self.first.client.readable(1))
+        self.assertLess(self.daemon.cpu_seconds() - before, 0.3)
+        self.assertEqual(self.first.read(0, 512), bytes(512))
+        restore()
+        waiting.close()
+        self.check_service()
+
 
 if __name__ == '__main__':
     unittest.main()
