@@ -41,6 +41,20 @@ static void drop_fds(int **fds, size_t *nfds)
     *nfds = 0;
 }
 
+/* The kernel does not say why it has kept some back; mostly there may be no more in the process. */
+static void report_lost_fds(QIOChannel *ioc, Error **errp)
+{
+    static const char what[] = "Unable to receive all file descriptors that came with the data";
+    int one_more = fcntl(QIO_CHANNEL_SOCKET(ioc)->fd, F_DUPFD_CLOEXEC, 0);
+
+    if (one_more < 0) {
+        error_setg_errno(errp, errno, "%s", what);
+    } else {
+        close(one_more);
+        error_setg(errp, "%s", what);
+    }
+}
+
 /* What the caller was promised about descriptors; all of them or none. */
 static bool settle_fds(QIOChannel *ioc, int **fds, size_t *nfds, bool truncated, int flags,
                        Error **errp)
@@ -48,7 +62,7 @@ static bool settle_fds(QIOChannel *ioc, int **fds, size_t *nfds, bool truncated,
     bool ok = !truncated;
 
     if (truncated) {
-        error_setg(errp, "Unable to receive all file descriptors that came with the data");
+        report_lost_fds(ioc, errp);
     }
     if (!(flags & QIO_CHANNEL_READ_FLAG_FD_PRESERVE_BLOCKING)) {
         for (size_t i = 0; ok && i < *nfds; i++) {

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Descriptors and address space run out: clear errors, no harm to who is served, recovery."""
 
+import itertools
 import os
 import resource
 import socket
+import struct
 import unittest
 
 from support import paths
@@ -11,8 +13,9 @@ from support.daemon import Daemon
 from support.guest_memory import GuestMemory, Region
 from support.image import MIB
 from support.qmp import QmpError
-from support.vhost_user import Request
+from support.vhost_user import Request, u64
 from support.virtio_blk import IN, OK, BlkDriver
+from support.waiting import until
 
 EXPORTS = 4
 HEADROOM = 256 * MIB        # what a client's mappings leave of RLIMIT_AS
@@ -60,6 +63,59 @@ class Descriptors(LimitCase):
         """None is left above those in use."""
         highest = max(int(name) for name in os.listdir(f'/proc/{self.daemon.pid}/fd'))
         return self.limit(resource.RLIMIT_NOFILE, highest + 1)
+
+    def leave_descriptors(self, number):
+        """The process can have @number more; the old limit comes back by what is returned."""
+        used = {int(name) for name in os.listdir(f'/proc/{self.daemon.pid}/fd')}
+        free = (fd for fd in itertools.count() if fd not in used)
+        return self.limit(resource.RLIMIT_NOFILE, next(itertools.islice(free, number, None)))
+
+    def messages_with_descriptors(self):
+        """Requests and payloads that must come with so many descriptors."""
+        regions = [Region(number * MIB, MIB) for number in range(8)]
+        self.addCleanup(lambda: [entry.close() for entry in regions])
+        table = struct.pack('<II', len(regions), 0) + b''.join(r.payload() for r in regions)
+        return ((Request.SET_MEM_TABLE, table, 8),
+                (Request.ADD_MEM_REG, bytes(8) + regions[0].payload(), 1),
+                (Request.SET_LOG_BASE, struct.pack('<QQ', 4096, 0), 1),
+                (Request.SET_VRING_KICK, u64(0), 1), (Request.SET_VRING_CALL, u64(0), 1),
+                (Request.SET_VRING_ERR, u64(0), 1), (Request.SET_BACKEND_REQ_FD, b'', 1))
+
+    def test_a_message_that_loses_descriptors_ends_its_client_only(self):
+        before = self.daemon.descriptors()
+        file = os.memfd_create('region')
+        self.addCleanup(os.close, file)
+        os.ftruncate(file, MIB)
+        for request, payload, number in self.messages_with_descriptors():
+            for left in range(0, number, 3):
+                with self.subTest(request=request.name, left=left):
+                    victim = BlkDriver(self.path('e2'), start=False)
+                    restore = self.leave_descriptors(left)
+                    said = len(self.daemon.stderr_lines())
+                    victim.client.send(request, payload, [file] * number)
+                    victim.client.wait_closed()
+                    self.assertEqual(self.first.read(0, 512), bytes(512))
+                    line, = self.daemon.stderr_lines()[said:]
+                    self.assertRegex(line, r'e2\.sock.*descriptors.*: Too many open files')
+                    until(lambda: self.daemon.descriptors() == before, f'{before} descriptors')
+                    restore()
+                    victim.close()
+        again = BlkDriver(self.path('e2'))
+        self.assertEqual(again.read(0, 512), bytes(512))
+        again.close()
+
+    def test_messages_without_descriptors_are_answered(self):
+        driver = BlkDriver(self.path('e2'))
+        self.addCleanup(driver.close)
+        restore = self.leave_descriptors(0)
+        self.assertTrue(driver.client.alive())
+        self.assertEqual(driver.capacity(), MIB)
+        self.assertEqual(driver.read(0, 512), bytes(512))
+        driver.stop(driver.vring)
+        restore()
+        driver.vring.reset()
+        driver.start(driver.vring)
+        self.assertEqual(driver.read(0, 512), bytes(512))
 
     def test_without_descriptors_commands_say_so(self):
         restore = self.no_more_descriptors()

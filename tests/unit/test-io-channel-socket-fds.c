@@ -136,6 +136,7 @@ static void test_truncated_fds(void)
     setrlimit(RLIMIT_NOFILE, &low);
     g_assert_cmpint(qio_channel_readv_full(p.b, &iov, 1, &fds, &nfds, 0, &err), ==, -1);
     setrlimit(RLIMIT_NOFILE, &old);
+    g_assert_nonnull(strstr(error_get_pretty(err), strerror(EMFILE)));
     error_free_or_abort(&err);
     g_assert_null(fds);
     g_assert_cmpint(nfds, ==, 0);
