@@ -18,6 +18,8 @@ SANDBOXED = ('test_hostile_rings', 'test_lifecycle', 'test_moving', 'test_multit
              'test_qtest_forms')
 # Those that have cases for which a sanitizer has no room: on the release daemon as well.
 ROOMY = {'test_limits'}
+# Those that are about what threads do: on the daemon with the thread sanitizer as well.
+RACING = {'test_racing_moves'}
 # Those that run once more on a daemon whose system calls are interrupted and do less than asked.
 INJECTED = ('test_hostile_messages', 'test_hostile_rings', 'test_moving', 'test_multithread',
             'test_proto_blk', 'test_proto_memory', 'test_proto_stream', 'test_qmp')
@@ -30,7 +32,7 @@ def _tap(top, path):
 
 def _belongs(name, suite):
     in_guest = name.startswith('test_guest_')
-    return in_guest or name in ROOMY if suite == 'guest' else not in_guest
+    return {'guest': in_guest or name in ROOMY, 'unit': name in RACING}.get(suite, not in_guest)
 
 
 def _python_tests(top, suite, build, timeout, weight):
@@ -62,7 +64,8 @@ def unit(top):
     """Unit tests under both sanitizer builds."""
     runner = Job('unit/runner', _tap(top, os.path.join(top, 'tests/runner/test_runner.py')))
     return [runner, *builds.unit_tests(top, 'asan'), *builds.unit_tests(top, 'tsan'),
-            *builds.unit_tests(top, 'release', PLAIN)]
+            *builds.unit_tests(top, 'release', PLAIN),
+            *_python_tests(top, 'unit', 'tsan', 600, 4)]
 
 
 def _wrapped(top, jobs, wrapper, names):
