@@ -225,6 +225,17 @@ class MultiThread(unittest.TestCase):
         self.set_iothread(iothread_vq_mapping=self.pin(('io0', (0, 3)), ('io2', (1, 2))))
         self.assertEqual(self.threads_that_work(driver), ['io0', 'io2'])
 
+    def test_threads_of_a_mapping_cannot_be_deleted_before_it_changes(self):
+        self.add(iothread=None, iothread_vq_mapping=self.pin(('io1', (3,)), ('io0', (0, 1, 2))))
+        for name in THREADS:
+            with self.assertRaisesRegex(Exception, 'in use'):
+                self.daemon.qmp.command('object-del', id=name)
+        self.set_iothread(iothread_vq_mapping=self.pin(('io2', range(QUEUES))))
+        for name in THREADS:
+            self.daemon.qmp.command('object-del', id=name)
+        with self.assertRaisesRegex(Exception, 'in use'):
+            self.daemon.qmp.command('object-del', id='io2')
+
     def test_a_mapping_without_queues_goes_round(self):
         self.add(iothread=None, iothread_vq_mapping=[{'iothread': 'io1'}, {'iothread': 'io2'}])
         self.assertEqual(self.threads_that_work(self.driver()), ['io1', 'io2'])
