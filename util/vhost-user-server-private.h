@@ -12,6 +12,7 @@
 #define trace_vu_server_message(server, name, size, fds)
 #define trace_vu_server_context(server, ctx, trip)
 #define trace_vu_server_watch(server, queue, ctx, fd)
+#define trace_vu_server_channel(server, ctx, fd)
 #define trace_vu_server_event(server, kind, queue, text, value)
 #define trace_vu_server_disconnect(server, broken)
 #endif
@@ -78,5 +79,12 @@ void coroutine_fn vu_server_watches_stop(VuServer *server);
 void vu_server_look_missed(VuServer *server);
 /* The library has let go of the queues: no watch may be left. */
 void vu_server_watches_forget(VuServer *server);
+
+/* vhost-user-server-channel.c */
+
+/* VuIoOps.watch_channel; the home context, or the main loop when all is quiet. */
+void vu_server_watch_channel(VuDev *vu_dev, int fd);
+/* Home context. Have the channel's watch follow "watching". */
+void vu_server_channel_sync(VuServer *server);
 
 #endif /* VHOST_USER_SERVER_PRIVATE_H */

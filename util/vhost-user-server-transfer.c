@@ -116,7 +116,7 @@ bool coroutine_fn vu_server_read_msg(VuDev *vu_dev, int conn_fd, VhostUserMsg *v
         int ret = vu_rx_some(server);
 
         if (ret == -EAGAIN) {
-            if (!qatomic_read(&server->ctx)) {
+            if (!qatomic_read(&server->ctx) || vu_has_answers(vu_dev)) {
                 server->rx_paused = true;
                 return false;
             }

@@ -157,6 +157,7 @@ static const VuIoOps vu_server_io_ops = {
     .run_on_queue = vu_server_run_on_queue,
     .look = vu_server_look,
     .kick_later = vu_server_kick_later,
+    .watch_channel = vu_server_watch_channel,
 };
 
 /* libvhost-user's vu_panic_cb: why the client is being dropped; once a client. */
@@ -244,6 +245,7 @@ static bool coroutine_fn vu_trip_step(VuServer *server)
     if (server->tx.total) {
         return true;
     }
+    vu_act_on_answers(&server->vu_dev);
     server->rx_paused = false;
     server->rx_waited = false;
     go_on = vu_dispatch(&server->vu_dev) || server->rx_paused;
@@ -284,6 +286,7 @@ static void coroutine_fn vu_client_trip(void *opaque)
     }
     vu_server_move(server, VU_SERVER_SERVING, VU_SERVER_CLOSING);
     vu_server_watches_stop(server);
+    vu_server_channel_sync(server);
     vu_trip_wait_idle(server);
     vu_server_disconnect(server);
     vu_trip_end(server, true);
@@ -310,6 +313,7 @@ static void vu_server_sync(VuServer *server)
             qatomic_set(&server->trip_ctx, ctx);
         }
         vu_server_watches_set(server, ctx);
+        vu_server_channel_sync(server);
         if (ctx) {
             vu_server_look_missed(server);
         }
@@ -531,6 +535,8 @@ bool vhost_user_server_start(VuServer *server, SocketAddress *unix_socket, AioCo
         .name = vu_server_name(unix_socket),
         .ctx = ctx,
         .life = VU_SERVER_LISTENING,
+        .channel_fd = -1,
+        .channel_installed = -1,
     };
     vu_server_queues_init(server);
 #ifdef CONFIG_DEVICE_BACKENDS

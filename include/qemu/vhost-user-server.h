@@ -107,9 +107,12 @@ typedef struct VuServer {
     AioContext *trip_ctx;   /* the home that was attached last; written before co_trip */
     VuFdWatch *watches;     /* one for each queue, from start to stop */
     VuServerTransfer rx, tx;
-    bool rx_paused; /* the last read gave no message because there was no context */
-    bool rx_waited; /* the last read yielded before it had the message */
-    bool tx_ready;  /* the socket takes bytes again */
+    bool rx_paused;          /* the last read gave no message: no context, or answers to act on */
+    bool rx_waited;          /* the last read yielded before it had the message */
+    bool tx_ready;           /* the socket takes bytes again */
+    int channel_fd;          /* libvhost-user wants it watched, -1: none */
+    int channel_installed;   /* the descriptor that has a handler now, or -1 */
+    AioContext *channel_ctx; /* where it has */
 } VuServer;
 
 /**

@@ -214,6 +214,10 @@ typedef void (*vu_queue_fn)(VuDev *dev, VuVirtq *vq, void *opaque);
  *      context as soon as requests may run. NULL: the library calls it through @run_on_queue.
  * @kick_later: the same, asked for in the queue's own context: once others have had their turn
  *      there. NULL: see vu_queue_kick_later().
+ * @watch_channel: from now on call vu_channel_ready() when @fd is readable, and no longer for the
+ *      descriptor that was given before; -1: for none. Control context. NULL: the channel is read
+ *      only while a request waits for its answer, and questions to an IOMMU that the front-end
+ *      refuses are never heard of.
  */
 typedef struct VuIoOps {
     bool (*write_msg)(VuDev *dev, int sock, VhostUserMsg *vmsg);
@@ -222,6 +226,7 @@ typedef struct VuIoOps {
     void (*run_on_queue)(VuDev *dev, VuVirtq *vq, vu_queue_fn fn, void *opaque);
     void (*look)(VuDev *dev, VuVirtq *vq);
     void (*kick_later)(VuDev *dev, VuVirtq *vq);
+    void (*watch_channel)(VuDev *dev, int fd);
 } VuIoOps;
 
 /* ---- What may be observed ---- */
@@ -518,6 +523,22 @@ static inline bool vu_has_protocol_feature(VuDev *dev, unsigned int fbit)
 void *vu_gpa_to_va(VuDev *dev, uint64_t *plen, uint64_t guest_addr);
 
 /* ---- The channel to the front-end ---- */
+
+/**
+ * vu_channel_ready: read what the front-end has answered on the channel. Never waits or yields.
+ * Control context, but also while a message is being obeyed: from within a VuIoOps.wait, say.
+ * Closes a channel that ends, or on which something else than answers comes.
+ */
+void vu_channel_ready(VuDev *dev);
+
+/** vu_has_answers: vu_act_on_answers() has something to do. Control context. */
+bool vu_has_answers(const VuDev *dev);
+
+/**
+ * vu_act_on_answers: let queues go on whose questions were refused. May yield as vu_dispatch() may;
+ * control context, between two calls of it.
+ */
+void vu_act_on_answers(VuDev *dev);
 
 /**
  * vu_config_change_msg: tell the front-end to read the config space again. Does nothing if there is

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The channel on which the back-end asks and the front-end answers.
+ * The channel on which the back-end asks and the front-end answers: what is sent there.
  *
  * Any context may write a notice, so the descriptor and what is written to it are under a mutex,
- * which is held for the length of a system call; a notice never waits. A request that has an answer
+ * which is held for the length of a system call that does not wait. A request that has an answer
  * waits for it, in the control context; meanwhile notices go on. Nothing that a running ring needs
  * may be such a request: the front-end may itself be waiting, for an answer on the main socket.
+ * Answers are read in vu-channel.c.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vu-internal.h"
@@ -18,14 +21,20 @@
 /* The front-end may be busy, but a set-up request that it never answers must end. */
 #define ANSWER_TIMEOUT_MS 5000
 
-void vu_backend_init(VuDev *dev)
+int vu_backend_init(VuDev *dev)
 {
-    pthread_mutex_init(&dev->priv->backend_mutex, NULL);
+    int rc = vu_channel_init(dev);
+
+    if (rc == 0) {
+        pthread_mutex_init(&dev->priv->backend_mutex, NULL);
+    }
+    return rc;
 }
 
 void vu_backend_done(VuDev *dev)
 {
-    vu_close_fd(&dev->backend_fd);
+    vu_channel_set(dev, -1);
+    vu_channel_done(dev);
     pthread_mutex_destroy(&dev->priv->backend_mutex);
 }
 
@@ -41,30 +50,46 @@ static bool is_unix_stream(int fd)
 
 int vu_set_backend_req_fd(VuDev *dev, VhostUserMsg *msg)
 {
-    int fd;
-
     if (!is_unix_stream(msg->fds[0])) {
         return vu_refuse(dev, EINVAL, "the back-end channel is no UNIX stream socket");
     }
-    fd = vu_message_take_fd(msg, 0);
-    pthread_mutex_lock(&dev->priv->backend_mutex);
-    vu_close_fd(&dev->backend_fd);
-    dev->backend_fd = fd;
-    pthread_mutex_unlock(&dev->priv->backend_mutex);
+    vu_channel_set(dev, vu_message_take_fd(msg, 0));
+    vu_iotlb_ask_anew(dev);
     if (dev->iface->set_backend_channel) {
         dev->iface->set_backend_channel(dev);
     }
     return VU_DONE;
 }
 
+/* Send now or not at all. Under the mutex. */
+static int send_now(VuDev *dev, VhostUserMsg *msg)
+{
+    return dev->backend_fd >= 0 ? vu_message_send(dev->backend_fd, msg, MSG_DONTWAIT) : -ENOTCONN;
+}
+
 int vu_backend_notify(VuDev *dev, VhostUserMsg *msg)
 {
-    int rc = -ENOTCONN;
+    int rc;
 
     msg->flags = VHOST_USER_VERSION;
     pthread_mutex_lock(&dev->priv->backend_mutex);
-    if (dev->backend_fd >= 0) {
-        rc = vu_message_send(dev->backend_fd, msg, MSG_DONTWAIT);
+    rc = send_now(dev, msg);
+    pthread_mutex_unlock(&dev->priv->backend_mutex);
+    return rc;
+}
+
+int vu_backend_question(VuDev *dev, VhostUserMsg *msg, const VuQuestion *question)
+{
+    bool ack =
+        vu_channel_watched(dev) && vu_has_protocol_feature(dev, VHOST_USER_PROTOCOL_F_REPLY_ACK);
+    int rc;
+
+    pthread_mutex_lock(&dev->priv->backend_mutex);
+    ack = ack && vu_channel_may_question(dev);
+    msg->flags = VHOST_USER_VERSION | (ack ? VHOST_USER_NEED_REPLY_MASK : 0);
+    rc = send_now(dev, msg);
+    if (rc == 0 && ack) {
+        vu_channel_questioned(dev, question);
     }
     pthread_mutex_unlock(&dev->priv->backend_mutex);
     return rc;
@@ -99,91 +124,80 @@ void vu_backend_retry(VuDev *dev)
     vu_iotlb_retry(dev);
 }
 
-/* Read @len bytes of @msg from @at on, as long as they keep coming. */
-static bool receive_answer(int fd, VhostUserMsg *msg, size_t at, size_t len)
+/* ---- Requests that are waited for ---- */
+
+/* A vu_ready_cb: send what is not sent yet; is there nothing more to wait for? */
+static bool ask_ready(VuDev *dev, void *opaque)
 {
-    bool fits = true;
+    VuAsk *ask = opaque;
+    int rc;
 
-    while (len > 0) {
-        struct pollfd p = { .fd = fd, .events = POLLIN };
-        struct iovec iov = { .iov_base = (char *)msg + at, .iov_len = len };
-        ssize_t n = vu_message_receive(fd, &iov, msg, MSG_DONTWAIT, &fits);
+    if (ask->done || ask->sent) {
+        return ask->done;
+    }
+    pthread_mutex_lock(&dev->priv->backend_mutex);
+    rc = send_now(dev, ask->msg);
+    pthread_mutex_unlock(&dev->priv->backend_mutex);
+    if (rc == -EAGAIN) {
+        return false;
+    }
+    ask->sent = true;
+    if (rc == 0 && ask->wait) {
+        vu_channel_expect(dev, ask);
+        return false;
+    }
+    ask->rc = rc < 0 ? rc : 1;
+    ask->done = true;
+    return true;
+}
 
-        if (n > 0) {
-            at += n;
-            len -= n;
-        } else if (n == 0 || (errno != EAGAIN && errno != EINTR) ||
-                   poll(&p, 1, ANSWER_TIMEOUT_MS) == 0) {
-            return false;
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}
+
+/* Wait for the front-end and for nothing else. */
+static void block_until_ready(VuDev *dev, VuAsk *ask)
+{
+    const int64_t deadline = now_ms() + ANSWER_TIMEOUT_MS;
+
+    while (!ask_ready(dev, ask)) {
+        struct pollfd p = { .fd = dev->backend_fd, .events = ask->sent ? POLLIN : POLLOUT };
+        int64_t left = deadline - now_ms();
+
+        if (left <= 0 || (poll(&p, 1, left) < 0 && errno != EINTR)) {
+            return;
         }
+        vu_channel_ready(dev);
     }
-    return fits;
-}
-
-/*
- * Read the front-end's answer to @msg. 1: it is 0, and the descriptor that came with it is in
- * @ret_fd (-1: none); 0: it is another number; -errno: the channel is out of step.
- */
-static int receive_verdict(int fd, const VhostUserMsg *msg, int *ret_fd)
-{
-    const uint32_t flags = VHOST_USER_VERSION | VHOST_USER_REPLY_MASK;
-    const size_t len = sizeof(msg->payload.u64);
-    VhostUserMsg answer = { 0 };
-    int rc = receive_answer(fd, &answer, 0, VHOST_USER_HDR_SIZE) &&
-                     answer.request == msg->request && answer.flags == flags &&
-                     answer.size == len && receive_answer(fd, &answer, VHOST_USER_HDR_SIZE, len)
-                 ? answer.payload.u64 == 0
-                 : -EPROTO;
-
-    *ret_fd = rc == 1 ? vu_message_take_fd(&answer, 0) : -1;
-    vu_message_done(&answer);
-    return rc;
-}
-
-/* As long as an answer is outstanding only control reads, and nobody replaces the descriptor. */
-static int send_request(VuDev *dev, VhostUserMsg *msg)
-{
-    int rc = -ENOTCONN;
-
-    pthread_mutex_lock(&dev->priv->backend_mutex);
-    if (dev->backend_fd >= 0) {
-        rc = vu_message_send(dev->backend_fd, msg, 0);
-    }
-    pthread_mutex_unlock(&dev->priv->backend_mutex);
-    return rc;
-}
-
-static void close_channel(VuDev *dev, const VhostUserMsg *msg, int err)
-{
-    pthread_mutex_lock(&dev->priv->backend_mutex);
-    vu_close_fd(&dev->backend_fd);
-    pthread_mutex_unlock(&dev->priv->backend_mutex);
-    vu_log_message(dev, "closed the back-end channel, which gave no answer to request %d: %s",
-                   msg->request, strerror(err));
 }
 
 bool vu_backend_request(VuDev *dev, unsigned int feature, VhostUserMsg *msg, int *ret_fd)
 {
     bool wait = ret_fd || vu_has_protocol_feature(dev, VHOST_USER_PROTOCOL_F_REPLY_ACK);
-    int fd = -1, rc;
+    VuAsk ask = { .msg = msg, .wait = wait, .fd = -1 };
+    char why[80];
 
     if (!vu_has_protocol_feature(dev, feature)) {
         return false;
     }
     msg->flags = VHOST_USER_VERSION | (wait ? VHOST_USER_NEED_REPLY_MASK : 0);
-    rc = send_request(dev, msg);
-    if (rc == 0) {
-        rc = wait ? receive_verdict(dev->backend_fd, msg, &fd) : 1;
-    }
-    if (rc < 0 && rc != -ENOTCONN) {
-        close_channel(dev, msg, -rc);
+    block_until_ready(dev, &ask);
+    vu_channel_forget(dev, &ask);
+    if (!ask.done || (ask.rc < 0 && ask.rc != -ENOTCONN)) {
+        snprintf(why, sizeof(why), "it gave no answer to request %d: %s", msg->request,
+                 strerror(ask.done ? -ask.rc : ETIMEDOUT));
+        vu_channel_drop(dev, why);
     }
     if (ret_fd) {
-        *ret_fd = fd;
+        *ret_fd = ask.fd;
     } else {
-        vu_close_fd(&fd);
+        vu_close_fd(&ask.fd);
     }
-    return rc > 0;
+    return ask.done && ask.rc > 0;
 }
 
 bool vu_set_queue_host_notifier(VuDev *dev, VuVirtq *vq, int fd, int size, int offset)

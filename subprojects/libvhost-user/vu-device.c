@@ -175,11 +175,11 @@ bool vu_init(VuDev *dev, uint16_t max_queues, int socket, vu_panic_cb panic,
     if (!dev->priv || !dev->vq || vu_memory_init(dev) < 0) {
         return init_fail(dev);
     }
-    if (vu_iotlb_init(dev) < 0) {
+    if (vu_iotlb_init(dev) < 0 || vu_backend_init(dev) < 0) {
+        vu_iotlb_done(dev);
         vu_memory_done(dev);
         return init_fail(dev);
     }
-    vu_backend_init(dev);
     for (unsigned int i = 0; i < max_queues; i++) {
         vu_vring_init(dev, &dev->vq[i], i);
     }

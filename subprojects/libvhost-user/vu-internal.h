@@ -218,6 +218,8 @@ void vu_iotlb_done(VuDev *dev);
 void vu_iotlb_flush(VuDev *dev);
 /* Ask again what could not be asked because the channel was full. Control context. */
 void vu_iotlb_retry(VuDev *dev);
+/* There is a new channel: whoever reads it has heard no question. Control context. */
+void vu_iotlb_ask_anew(VuDev *dev);
 /* The queue is stopping: it waits for nothing. Queue context. */
 void vu_queue_forget_misses(VuDev *dev, VuVirtq *vq);
 
@@ -232,6 +234,7 @@ typedef struct VuAwait {
     void *opaque;
 } VuAwait;
 
+struct VuChannel;
 struct VuPending;
 
 typedef enum VuResult {
@@ -273,6 +276,7 @@ struct VuPrivate {
     bool notice_lost; /* some queue has notices_lost */
     uint8_t status;   /* virtio device status */
 
+    struct VuChannel *channel;     /* constant; what was asked on it: vu-channel.c */
     pthread_mutex_t backend_mutex; /* backend_fd and what is written to it */
 };
 
@@ -526,9 +530,28 @@ int vu_poll_timer_new(void);
 /* The timer has kicked, and there was something in the ring or not. Queue context. */
 void vu_poll_looked(VuVirtq *vq, bool found);
 
-/* ---- The back-end channel: vu-backend.c ---- */
+/* ---- The back-end channel: vu-backend.c, vu-channel.c ---- */
 
-void vu_backend_init(VuDev *dev);
+/* A question about a translation, as the channel remembers it. */
+typedef struct VuQuestion {
+    uint64_t iova;
+    uint32_t number; /* of the question: vu-miss.c */
+    uint8_t access;
+    bool refused;
+} VuQuestion;
+
+/* A request that somebody waits for, on his stack. Control context. */
+typedef struct VuAsk {
+    struct VuAsk *next;
+    VhostUserMsg *msg;
+    bool wait; /* there will be an answer */
+    bool sent;
+    bool done; /* @rc tells: 1 yes, 0 no, -errno */
+    int rc;
+    int fd; /* that came along, or -1; the asker's */
+} VuAsk;
+
+int vu_backend_init(VuDev *dev);
 void vu_backend_done(VuDev *dev);
 /* Repeat a notice that did not fit into the channel. Control context. */
 void vu_backend_retry(VuDev *dev);
@@ -538,6 +561,8 @@ void vu_backend_retry(VuDev *dev);
  * -errno: it is dead.
  */
 int vu_backend_notify(VuDev *dev, VhostUserMsg *msg);
+/* The same for a question; if it is refused, and that can be heard, vu_miss_denied() is called. */
+int vu_backend_question(VuDev *dev, VhostUserMsg *msg, const VuQuestion *question);
 /*
  * Ask the front-end, if protocol feature @feature was accepted. With @ret_fd there is an answer
  * always, otherwise only under REPLY_ACK. True: sent, and if there is an answer, it is yes, with
@@ -545,5 +570,22 @@ int vu_backend_notify(VuDev *dev, VhostUserMsg *msg);
  * block, so only for requests that the front-end answers without asking us first. Control context.
  */
 bool vu_backend_request(VuDev *dev, unsigned int feature, VhostUserMsg *msg, int *ret_fd);
+/* The front-end has refused to answer: chains that asked end with an error. Control context. */
+void vu_miss_denied(VuDev *dev, const VuQuestion *question);
+
+int vu_channel_init(VuDev *dev);
+void vu_channel_done(VuDev *dev);
+/* Somebody calls vu_channel_ready(). Any context. */
+bool vu_channel_watched(const VuDev *dev);
+/* From now on @fd (-1: none) is the channel; the old one is closed. Control context. */
+void vu_channel_set(VuDev *dev, int fd);
+/* There is none any more, and a line says so. */
+void vu_channel_drop(VuDev *dev, const char *why);
+/* @ask was sent; or is no longer waited for. */
+void vu_channel_expect(VuDev *dev, VuAsk *ask);
+void vu_channel_forget(VuDev *dev, VuAsk *ask);
+/* Can one more acknowledgement be awaited; the question was sent. Under backend_mutex. */
+bool vu_channel_may_question(const VuDev *dev);
+void vu_channel_questioned(VuDev *dev, const VuQuestion *question);
 
 #endif /* VU_INTERNAL_H */

@@ -38,6 +38,7 @@ struct VuIotlb {
 
     pthread_mutex_t miss_mutex;
     VuMisses *waiting;   /* queues with unanswered questions */
+    uint32_t numbers;    /* of questions; under miss_mutex */
     unsigned int unsent; /* atomic: questions that are to be sent once more */
 };
 

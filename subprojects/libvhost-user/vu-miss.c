@@ -22,6 +22,7 @@
 
 typedef struct VuMiss {
     uint64_t iova;
+    uint32_t number; /* by which a refusal finds it */
     uint8_t access;
     bool open; /* no answer yet; else it was refused, and the chain has not heard of it */
     bool sent;
@@ -44,16 +45,17 @@ static bool same_page(uint64_t a, uint64_t b)
 /* ---- Sending ---- */
 
 /* 0 also if there is no channel: a front-end without one tells all it has to tell by itself. */
-static int send_miss(VuDev *dev, uint64_t iova, unsigned int access)
+static int send_miss(VuDev *dev, const VuMiss *m)
 {
+    const VuQuestion question = { .iova = m->iova, .number = m->number, .access = m->access };
     VhostUserMsg msg = {
         .request = VHOST_USER_BACKEND_IOTLB_MSG,
         .size = sizeof(msg.payload.iotlb),
-        .payload.iotlb = { .iova = iova, .perm = access, .type = VHOST_IOTLB_MISS },
+        .payload.iotlb = { .iova = m->iova, .perm = m->access, .type = VHOST_IOTLB_MISS },
     };
-    int rc = vu_backend_notify(dev, &msg);
+    int rc = vu_backend_question(dev, &msg, &question);
 
-    vu_trace(dev, VU_TRACE_IOTLB_MISS, -1, 0, iova, NULL);
+    vu_trace(dev, VU_TRACE_IOTLB_MISS, -1, 0, m->iova, NULL);
     return rc == -EAGAIN ? rc : 0;
 }
 
@@ -106,12 +108,14 @@ static VuMiss *find_miss(VuMisses *s, uint64_t iova, unsigned int access)
     return NULL;
 }
 
-/* Write the question down; true: it has to be sent. Under the mutex. */
-static bool add_miss(struct VuIotlb *iotlb, VuMisses *s, uint64_t iova, unsigned int access)
+/* Write question @ret_miss down; true: it has to be sent. Under the mutex. */
+static bool add_miss(struct VuIotlb *iotlb, VuMisses *s, VuMiss *ret_miss)
 {
-    VuMiss m = { .iova = iova, .access = access, .open = true, .sent = true };
+    VuMiss m = { .iova = ret_miss->iova, .access = ret_miss->access, .open = true, .sent = true };
     bool send = !is_sent(iotlb, &m);
 
+    m.number = ++iotlb->numbers;
+    *ret_miss = m;
     if (!send) {
         set_sent(iotlb, &m, false);
     }
@@ -128,6 +132,7 @@ int vu_miss_ask(VuXlate *x, uint64_t iova, unsigned int access)
 {
     struct VuIotlb *iotlb = x->iotlb;
     VuMisses *s = misses_of(x->vq);
+    VuMiss new = { .iova = iova, .access = access };
     bool send = false;
     int rc = -EAGAIN;
     VuMiss *m;
@@ -143,11 +148,11 @@ int vu_miss_ask(VuXlate *x, uint64_t iova, unsigned int access)
     if (m && !m->open) {
         rc = -EFAULT;
     } else if (!m && s->n < MISSES_MAX) {
-        send = add_miss(iotlb, s, iova, access);
+        send = add_miss(iotlb, s, &new);
     }
     pthread_mutex_unlock(&iotlb->miss_mutex);
     x->starved |= rc == -EAGAIN;
-    if (send && send_miss(x->dev, iova, access) == -EAGAIN) {
+    if (send && send_miss(x->dev, &new) == -EAGAIN) {
         pthread_mutex_lock(&iotlb->miss_mutex);
         m = find_miss(s, iova, access);
         if (m && m->open) {
@@ -187,15 +192,26 @@ typedef struct Covered {
     uint64_t iova;
     uint64_t last;
     unsigned int perm;
-    bool refused; /* it is kept, for the chain that asked to come across */
+    bool refused;               /* it is kept, for the chain that asked to come across */
+    const VuQuestion *question; /* that was refused: not all within the range is meant */
 } Covered;
+
+/*
+ * Question @m is refused if @q was. One about the same page that was not sent, for the sake of
+ * another one, wants no less than that.
+ */
+static bool meant(const VuMiss *m, const VuQuestion *q)
+{
+    return !q || m->number == q->number || (!m->sent && (m->access & q->access) == q->access);
+}
 
 static void take_answer(struct VuIotlb *iotlb, VuMisses *s, const Covered *range, VuAnswer *answer)
 {
     for (unsigned int i = s->n; i-- > 0;) {
         VuMiss *m = &s->miss[i];
 
-        if (!m->open || m->iova < range->iova || m->iova > range->last) {
+        if (!m->open || m->iova < range->iova || m->iova > range->last ||
+            !meant(m, range->question)) {
             continue;
         }
         answer->answered++;
@@ -242,14 +258,29 @@ VuAnswer vu_miss_answered(VuDev *dev, uint64_t iova, uint64_t last, unsigned int
     return take_all(dev, &(Covered){ .iova = iova, .last = last, .perm = perm });
 }
 
-void vu_miss_refused(VuDev *dev, uint64_t iova, uint64_t last)
+static void refuse(VuDev *dev, const Covered *range)
 {
-    VuAnswer answer = take_all(
-        dev, &(Covered){ .iova = iova, .last = last, .perm = VHOST_ACCESS_RW, .refused = true });
+    VuAnswer answer = take_all(dev, range);
 
     if (answer.ring) {
         vu_iotlb_update_rings(dev);
     }
+}
+
+void vu_miss_refused(VuDev *dev, uint64_t iova, uint64_t last)
+{
+    refuse(dev, &(Covered){ .iova = iova, .last = last, .perm = VHOST_ACCESS_RW, .refused = true });
+}
+
+void vu_miss_denied(VuDev *dev, const VuQuestion *question)
+{
+    uint64_t page = question->iova & ~(uint64_t)(MISS_PAGE - 1);
+
+    refuse(dev, &(Covered){ .iova = page,
+                            .last = page + (MISS_PAGE - 1),
+                            .perm = VHOST_ACCESS_RW,
+                            .refused = true,
+                            .question = question });
 }
 
 /* A question to be sent now, if there is one. Under the mutex. */
@@ -276,8 +307,23 @@ void vu_iotlb_retry(VuDev *dev)
         return;
     }
     pthread_mutex_lock(&iotlb->miss_mutex);
-    while ((m = next_unsent(iotlb)) && send_miss(dev, m->iova, m->access) == 0) {
+    while ((m = next_unsent(iotlb)) && send_miss(dev, m) == 0) {
         set_sent(iotlb, m, true);
+    }
+    pthread_mutex_unlock(&iotlb->miss_mutex);
+}
+
+void vu_iotlb_ask_anew(VuDev *dev)
+{
+    struct VuIotlb *iotlb = dev->priv->iotlb;
+
+    pthread_mutex_lock(&iotlb->miss_mutex);
+    for (VuMisses *s = iotlb->waiting; s; s = s->next) {
+        for (unsigned int i = 0; i < s->n; i++) {
+            if (s->miss[i].open) {
+                set_sent(iotlb, &s->miss[i], false);
+            }
+        }
     }
     pthread_mutex_unlock(&iotlb->miss_mutex);
 }
