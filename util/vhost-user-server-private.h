@@ -84,7 +84,11 @@ void vu_server_watches_forget(VuServer *server);
 
 /* VuIoOps.watch_channel; the home context, or the main loop when all is quiet. */
 void vu_server_watch_channel(VuDev *vu_dev, int fd);
+/* VuIoOps.wait_answer; home context. False outside coroutines. */
+bool vu_server_wait_answer(VuDev *vu_dev, vu_ready_cb ready, void *opaque, int timeout_ms);
 /* Home context. Have the channel's watch follow "watching". */
 void vu_server_channel_sync(VuServer *server);
+/* Home context, outside coroutines. Who waits for an answer looks whether he should. */
+void vu_server_wake_waits(VuServer *server);
 
 #endif /* VHOST_USER_SERVER_PRIVATE_H */

@@ -158,6 +158,7 @@ static const VuIoOps vu_server_io_ops = {
     .look = vu_server_look,
     .kick_later = vu_server_kick_later,
     .watch_channel = vu_server_watch_channel,
+    .wait_answer = vu_server_wait_answer,
 };
 
 /* libvhost-user's vu_panic_cb: why the client is being dropped; once a client. */
@@ -326,6 +327,9 @@ static void vu_server_sync(VuServer *server)
     } else if (ctx && life == VU_SERVER_SERVING) {
         qatomic_store_release(&server->co_trip, qemu_coroutine_create(vu_client_trip, server));
         aio_co_schedule(ctx, server->co_trip);
+    }
+    if (life == VU_SERVER_STOPPING) {
+        vu_server_wake_waits(server);
     }
 }
 

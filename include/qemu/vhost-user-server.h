@@ -36,6 +36,7 @@
 #include "qapi/error.h"
 
 struct VuServer;
+typedef struct VuAnswerWait VuAnswerWait;
 
 /* A queue's context and the kick descriptor that libvhost-user asked to watch there. */
 typedef struct VuFdWatch {
@@ -113,7 +114,14 @@ typedef struct VuServer {
     int channel_fd;          /* libvhost-user wants it watched, -1: none */
     int channel_installed;   /* the descriptor that has a handler now, or -1 */
     AioContext *channel_ctx; /* where it has */
+    QLIST_HEAD(, VuAnswerWait) answer_waits;
 } VuServer;
+
+/*
+ * What asks the front-end and waits for its answer (vu_shmem_map() and its like) yields in a
+ * coroutine of the home context, for 5 s at most: in a callback of a message, so that the client's
+ * other messages wait, or in a request that is counted in flight. Outside coroutines it blocks.
+ */
 
 /**
  * vhost_user_server_start: Listen, and serve one client after the other.

@@ -218,6 +218,12 @@ typedef void (*vu_queue_fn)(VuDev *dev, VuVirtq *vq, void *opaque);
  *      descriptor that was given before; -1: for none. Control context. NULL: the channel is read
  *      only while a request waits for its answer, and questions to an IOMMU that the front-end
  *      refuses are never heard of.
+ * @wait_answer: return when @ready(dev, opaque) is true (test it first and after each
+ *      vu_channel_ready()), after @timeout_ms, or when the connection is to be given up; test it
+ *      every now and then in any case. May yield: others call the library meanwhile, messages are
+ *      obeyed if the caller is not obeying one. Returns false, nothing done, where it cannot wait:
+ *      then, or if it is NULL, the library waits with poll(2). Control context; needs
+ *      @watch_channel.
  */
 typedef struct VuIoOps {
     bool (*write_msg)(VuDev *dev, int sock, VhostUserMsg *vmsg);
@@ -227,6 +233,7 @@ typedef struct VuIoOps {
     void (*look)(VuDev *dev, VuVirtq *vq);
     void (*kick_later)(VuDev *dev, VuVirtq *vq);
     void (*watch_channel)(VuDev *dev, int fd);
+    bool (*wait_answer)(VuDev *dev, vu_ready_cb ready, void *opaque, int timeout_ms);
 } VuIoOps;
 
 /* ---- What may be observed ---- */

@@ -4,9 +4,9 @@
  *
  * Any context may write a notice, so the descriptor and what is written to it are under a mutex,
  * which is held for the length of a system call that does not wait. A request that has an answer
- * waits for it, in the control context; meanwhile notices go on. Nothing that a running ring needs
- * may be such a request: the front-end may itself be waiting, for an answer on the main socket.
- * Answers are read in vu-channel.c.
+ * waits for it, in the control context; meanwhile notices go on, and where VuIoOps.wait_answer
+ * yields, other requests. What is asked while a message is obeyed must not be needed for the
+ * answer: the front-end may itself be waiting, for us. Answers are read in vu-channel.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -175,6 +175,16 @@ static void block_until_ready(VuDev *dev, VuAsk *ask)
     }
 }
 
+static void wait_until_ready(VuDev *dev, VuAsk *ask)
+{
+    const VuIoOps *io = dev->priv->io;
+
+    if (!io->wait_answer || !io->wait_answer(dev, ask_ready, ask, ANSWER_TIMEOUT_MS)) {
+        block_until_ready(dev, ask);
+    }
+    vu_channel_forget(dev, ask);
+}
+
 bool vu_backend_request(VuDev *dev, unsigned int feature, VhostUserMsg *msg, int *ret_fd)
 {
     bool wait = ret_fd || vu_has_protocol_feature(dev, VHOST_USER_PROTOCOL_F_REPLY_ACK);
@@ -185,11 +195,9 @@ bool vu_backend_request(VuDev *dev, unsigned int feature, VhostUserMsg *msg, int
         return false;
     }
     msg->flags = VHOST_USER_VERSION | (wait ? VHOST_USER_NEED_REPLY_MASK : 0);
-    block_until_ready(dev, &ask);
-    vu_channel_forget(dev, &ask);
+    wait_until_ready(dev, &ask);
     if (!ask.done || (ask.rc < 0 && ask.rc != -ENOTCONN)) {
-        snprintf(why, sizeof(why), "it gave no answer to request %d: %s", msg->request,
-                 strerror(ask.done ? -ask.rc : ETIMEDOUT));
+        snprintf(why, sizeof(why), "it gave no answer to request %d", msg->request);
         vu_channel_drop(dev, why);
     }
     if (ret_fd) {

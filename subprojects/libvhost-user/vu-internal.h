@@ -567,7 +567,8 @@ int vu_backend_question(VuDev *dev, VhostUserMsg *msg, const VuQuestion *questio
  * Ask the front-end, if protocol feature @feature was accepted. With @ret_fd there is an answer
  * always, otherwise only under REPLY_ACK. True: sent, and if there is an answer, it is yes, with
  * the descriptor that came along, or -1, in @ret_fd. @msg's descriptors stay the caller's. May
- * block, so only for requests that the front-end answers without asking us first. Control context.
+ * block or yield, for 5 s at most, so only for requests that the front-end answers without asking
+ * us first. Control context.
  */
 bool vu_backend_request(VuDev *dev, unsigned int feature, VhostUserMsg *msg, int *ret_fd);
 /* The front-end has refused to answer: chains that asked end with an error. Control context. */
