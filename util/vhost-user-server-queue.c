@@ -135,11 +135,24 @@ static void vu_watch_install(VuFdWatch *watch, AioContext *ctx, int fd)
     aio_set_event_notifier_poll(ctx, &watch->kick, vu_kick_poll_begin, vu_kick_poll_end);
 }
 
+static void vu_pause_end(VuFdWatch *watch)
+{
+    if (watch->pause) {
+        timer_free(watch->pause);
+        watch->pause = NULL;
+        vu_queue_resume(&watch->server->vu_dev, vu_watch_vq(watch));
+    }
+}
+
 static void vu_watch_sync(VuFdWatch *watch)
 {
     AioContext *ctx = vu_watch_ctx(watch);
-    int fd = qatomic_read(&watch->server->watching) ? watch->fd : -1;
+    bool on = qatomic_read(&watch->server->watching);
+    int fd = on ? watch->fd : -1;
 
+    if (!on) {
+        vu_pause_end(watch);
+    }
     if (fd == watch->installed) {
         return;
     }
@@ -238,6 +251,32 @@ void vu_server_kick_later(VuDev *vu_dev, VuVirtq *vq)
     }
 }
 
+static void vu_pause_over(void *opaque)
+{
+    VuFdWatch *watch = opaque;
+
+    vu_pause_end(watch);
+    vu_queue_look(&watch->server->vu_dev, vu_watch_vq(watch), NULL);
+    vu_kick_done(watch);
+}
+
+/* Lasts no longer than the watch is on, nor does the queue itself. */
+bool vu_server_pause(VuDev *vu_dev, VuVirtq *vq, uint64_t ns)
+{
+    VuServer *server = vu_server_from_dev(vu_dev);
+    VuFdWatch *watch = &server->watches[vq->index];
+
+    if (!qatomic_read(&watch->used) || !qatomic_load_acquire(&server->watching)) {
+        return false;
+    }
+    if (!watch->pause) {
+        watch->pause =
+            aio_timer_new(vu_watch_ctx(watch), QEMU_CLOCK_REALTIME, SCALE_NS, vu_pause_over, watch);
+    }
+    timer_mod(watch->pause, qemu_clock_get_ns(QEMU_CLOCK_REALTIME) + ns);
+    return true;
+}
+
 static void vu_queue_call_bh(void *opaque)
 {
     VuQueueCall *call = opaque;
@@ -291,7 +330,7 @@ void coroutine_fn vu_server_set_watch(VuDev *vu_dev, int fd, int condition, vu_w
     VuVirtq *vq = vu_get_queue(vu_dev, vu_watch_queue(pvt));
     VuWatchWish wish = { fd, cb, pvt };
 
-    server->watches[vq->index].used = true;
+    qatomic_set(&server->watches[vq->index].used, true);
     vu_server_run_on_queue(vu_dev, vq, vu_queue_watch, &wish);
 }
 
@@ -313,7 +352,7 @@ void coroutine_fn vu_server_watches_stop(VuServer *server)
 {
     qatomic_set(&server->watching, false);
     for (int i = 0; i < server->max_queues; i++) {
-        if (server->watches[i].used) {
+        if (qatomic_read(&server->watches[i].used)) {
             vu_server_run_on_queue(&server->vu_dev, vu_get_queue(&server->vu_dev, i),
                                    vu_queue_watch, NULL);
         }
@@ -342,7 +381,7 @@ void vu_server_watches_set(VuServer *server, bool on)
     /* Before look_missed is read. */
     qatomic_set_mb(&server->watching, on);
     for (int i = 0; i < server->max_queues; i++) {
-        if (server->watches[i].used) {
+        if (qatomic_read(&server->watches[i].used)) {
             vu_watch_request_sync(&server->watches[i]);
         }
     }
@@ -356,7 +395,7 @@ void vu_server_look_missed(VuServer *server)
     for (int i = 0; i < server->max_queues; i++) {
         VuFdWatch *watch = &server->watches[i];
 
-        if (watch->used) {
+        if (qatomic_read(&watch->used)) {
             qatomic_inc(&server->pending_sync);
             aio_bh_schedule_oneshot(vu_watch_ctx(watch), vu_kick_later_bh, watch);
         }
@@ -367,7 +406,8 @@ void vu_server_watches_forget(VuServer *server)
 {
     for (int i = 0; i < server->max_queues; i++) {
         assert(server->watches[i].fd == -1 && server->watches[i].installed == -1);
-        server->watches[i].used = false;
+        assert(!server->watches[i].pause);
+        qatomic_set(&server->watches[i].used, false);
     }
 }
 

@@ -157,6 +157,7 @@ static const VuIoOps vu_server_io_ops = {
     .run_on_queue = vu_server_run_on_queue,
     .look = vu_server_look,
     .kick_later = vu_server_kick_later,
+    .pause = vu_server_pause,
     .watch_channel = vu_server_watch_channel,
     .wait_answer = vu_server_wait_answer,
 };

@@ -42,13 +42,14 @@ typedef struct VuAnswerWait VuAnswerWait;
 typedef struct VuFdWatch {
     struct VuServer *server; /* constant */
     AioContext *ctx;         /* main loop, while quiet; NULL: the home */
-    bool used;               /* home context: has been asked for by this client */
+    bool used;               /* home context writes, atomic: asked for by this client */
 
     /* queue's context */
     int fd;             /* owned by libvhost-user, -1: none; readable anywhere, atomic */
     int installed;      /* the descriptor that has a handler now, or -1 */
     EventNotifier kick; /* stands for installed */
     bool later;         /* a bottom half that looks at the queue is on its way */
+    QEMUTimer *pause;   /* ends a pause of the queue; NULL: there is none */
     void *pvt;
     vu_watch_cb cb;
 } VuFdWatch;

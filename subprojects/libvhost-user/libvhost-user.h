@@ -214,6 +214,10 @@ typedef void (*vu_queue_fn)(VuDev *dev, VuVirtq *vq, void *opaque);
  *      context as soon as requests may run. NULL: the library calls it through @run_on_queue.
  * @kick_later: the same, asked for in the queue's own context: once others have had their turn
  *      there. NULL: see vu_queue_kick_later().
+ * @pause: the guest makes so many malformed chains available that the queue is not to be looked at
+ *      for @ns: call vu_queue_resume() and vu_queue_kick() in the queue's context then, or sooner.
+ *      Queue context; not asked again before that, but for another run of the queue: then what was
+ *      asked before is void. False, or NULL: no pause.
  * @watch_channel: from now on call vu_channel_ready() when @fd is readable, and no longer for the
  *      descriptor that was given before; -1: for none. Control context. NULL: the channel is read
  *      only while a request waits for its answer, and questions to an IOMMU that the front-end
@@ -232,6 +236,7 @@ typedef struct VuIoOps {
     void (*run_on_queue)(VuDev *dev, VuVirtq *vq, vu_queue_fn fn, void *opaque);
     void (*look)(VuDev *dev, VuVirtq *vq);
     void (*kick_later)(VuDev *dev, VuVirtq *vq);
+    bool (*pause)(VuDev *dev, VuVirtq *vq, uint64_t ns);
     void (*watch_channel)(VuDev *dev, int fd);
     bool (*wait_answer)(VuDev *dev, vu_ready_cb ready, void *opaque, int timeout_ms);
 } VuIoOps;
@@ -274,6 +279,7 @@ typedef struct VuQueueStats {
     uint64_t notifications_saved; /* times it did not want to be */
     uint64_t malformed;           /* chains that broke the rules and were completed unserved */
     uint64_t breaks;              /* times the ring could not go on */
+    uint64_t pauses; /* times it was not looked at for a while because of malformed chains */
 } VuQueueStats;
 
 typedef struct VuDevStats {
@@ -390,6 +396,7 @@ struct VuVirtq {
     unsigned int quota;       /* of elements that may be out, by now */
     bool held_up; /* something stays in the ring for want of quota, or by vu_queue_hold_up() */
     unsigned int bad_run; /* malformed chains since the last good one */
+    bool paused;          /* nothing is popped until vu_queue_resume() */
     bool in_handler;
     bool kick_again; /* run the handler once more; only where VuIoOps.kick_later is not set */
     VuQueueStats stats;
@@ -622,6 +629,9 @@ void vu_queue_kick_later(VuDev *dev, VuVirtq *vq);
  * until then. Queue context; the caller frees @elem.
  */
 void vu_queue_hold_up(VuDev *dev, VuVirtq *vq, VuVirtqElement *elem);
+
+/** vu_queue_resume: a VuIoOps.pause is over, if there is one. Queue context. */
+void vu_queue_resume(VuDev *dev, VuVirtq *vq);
 
 /** vu_queue_enabled, vu_queue_started: the two flags of a ring. Control or queue context. */
 bool vu_queue_enabled(VuDev *dev, VuVirtq *vq);

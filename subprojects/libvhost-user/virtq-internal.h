@@ -216,13 +216,21 @@ enum {
 int virtq_map_areas(const VuVirtq *vq, VuXlate *x, const VirtqArea area[VIRTQ_AREA__MAX],
                     VuRing *ret_ring);
 
+/* ---- Too many malformed chains: virtq-pause.c ---- */
+
+/*
+ * A malformed chain was given back, for which @descs descriptors were read. True: nothing is popped
+ * before the queue is looked at again, some time later.
+ */
+bool virtq_pause_charge(VuDev *dev, VuVirtq *vq, unsigned int descs);
+
 /* ---- Any layout: virtq.c, virtq-slot.c ---- */
 
 /* Is the ring there, running, and fit to be popped from? */
 static inline bool virtq_running(const VuDev *dev, const VuVirtq *vq)
 {
     return VU_LIKELY(vq->state == VU_VRING_STARTED && vq->enable && !vq->broken && !vq->unmapped &&
-                     !vu_queue_starved(vq) && !vu_is_broken(dev));
+                     !vq->paused && !vu_queue_starved(vq) && !vu_is_broken(dev));
 }
 
 /* Where the next chain will become available. */

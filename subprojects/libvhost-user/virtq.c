@@ -21,7 +21,7 @@
 /* So many malformed chains in a row, as multiple of the ring's size, are an attack. */
 #define BAD_ROUNDS 4
 /* Descriptors of malformed chains that are read in one go; a chain costs as much as some more. */
-#define BAD_WORK_MAX   16384
+#define BAD_WORK_MAX   4096
 #define BAD_CHAIN_WORK 16
 /* Descriptors that are read to count bytes, more than the ring has itself. */
 #define COUNT_WORK_MAX 65536
@@ -48,6 +48,7 @@ void vu_queue_get_stats(const VuDev *dev, const VuVirtq *vq, VuQueueStats *ret_s
     ret_stats->notifications_saved = __atomic_load_n(&s->notifications_saved, __ATOMIC_RELAXED);
     ret_stats->malformed = __atomic_load_n(&s->malformed, __ATOMIC_RELAXED);
     ret_stats->breaks = __atomic_load_n(&s->breaks, __ATOMIC_RELAXED);
+    ret_stats->pauses = __atomic_load_n(&s->pauses, __ATOMIC_RELAXED);
 }
 
 /* ---- Looking at the ring ---- */
@@ -360,6 +361,9 @@ static bool skip_bad(VuDev *dev, VuVirtq *vq, const NextChain *bad, unsigned int
     complete_bad(dev, vq, bad->slot);
     if (++vq->bad_run > BAD_ROUNDS * vq->vring.num) {
         vu_vring_break(dev, vq, "the guest makes nothing but malformed chains available");
+        return false;
+    }
+    if (virtq_pause_charge(dev, vq, bad->steps)) {
         return false;
     }
     *work += BAD_CHAIN_WORK + bad->steps;

@@ -270,6 +270,8 @@ struct VuPrivate {
     unsigned int removed_live;   /* regions taken out of the map but still mapped */
     uint64_t mapped;             /* bytes of the front-end's files: vu-mapping.c */
     unsigned int in_flight_pool; /* elements that queues may still have out: virtq-limit.c */
+    uint64_t malformed_paid;     /* ns of the monotonic clock: virtq-pause.c */
+    bool pause_told;
     bool bus_error;
     bool panicked; /* the reason was told */
     bool config_change_lost;

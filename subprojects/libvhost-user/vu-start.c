@@ -271,6 +271,7 @@ static void queue_start(VuDev *dev, VuVirtq *vq, void *opaque)
     vq->popped = args->popped;
     vq->pop_at = 0;
     vq->bad_run = 0;
+    vq->paused = false;
     virtq_limit_start(dev, vq);
     vq->bad = args->bad;
     vq->nbad = 0;

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import pathlib
+import socket
 import statistics
 import subprocess
 import sys
@@ -48,7 +49,7 @@ class Daemon:
             self.process = subprocess.Popen((pinned(args, 0) if measured else []) + command,
                                             stdin=subprocess.DEVNULL, stderr=log)
         deadline = time.monotonic() + START_TIMEOUT
-        while not os.path.exists(self.path('target')):
+        while not self.listens('target'):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise BenchError(f'the daemon did not start: see {folder}/log')
             time.sleep(0.001)
@@ -56,6 +57,11 @@ class Daemon:
     def path(self, name):
         """A socket."""
         return os.path.join(self.folder, name + '.sock')
+
+    def listens(self, name):
+        """The socket may be there before anybody listens."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(self.path(name)) == 0
 
     def __enter__(self):
         return self
