@@ -2,100 +2,127 @@
 /*
  * A load on a vhost-user-blk socket: a small front-end and driver in one.
  *
- * usage: vub-load SOCKET read|write DEPTH SECONDS [BLOCK-BYTES [REQUESTS]]
- *
- * Ends after SECONDS, or after about REQUESTS if that is sooner (to count instructions).
- * Sets up one split ring with EVENT_IDX, keeps DEPTH random requests in flight,
- * sleeps on the call descriptor when nothing has completed, and prints one line
- * of JSON: requests, seconds, iops, kicks, sleeps, and how long a request took
- * from its publication to the moment its completion was seen: median and other
- * quantiles, and the longest, in microseconds.
+ * Sets up split rings with EVENT_IDX, each with a thread of its own, keeps requests in flight, and
+ * sleeps on the call descriptor when nothing has completed. Prints one line of JSON: requests,
+ * seconds, iops, kicks, sleeps, the CPU seconds that the client itself used, and how long a request
+ * took from its publication to the moment its completion was seen: median and other quantiles, and
+ * the longest, in microseconds.
  */
-#include <errno.h>
-#include <poll.h>
-#include <stdatomic.h>
+#include <getopt.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-#include "vub-client.h"
+#include "vub-queue.h"
 
 enum {
-    RING_SIZE = 1024,
-    DESCS_PER_REQUEST = 3,
-    MAX_DEPTH = RING_SIZE / DESCS_PER_REQUEST,
-    RING_BYTES = 64 * 1024,
-    HEADER_AREA = RING_BYTES,
-    DATA_AREA = HEADER_AREA + 64 * 1024,
-    /* The histogram: 32 steps for each power of two nanoseconds. */
-    STEP_BITS = 5,
-    STEPS = (65 - STEP_BITS) << STEP_BITS,
+    MAX_QUEUES = 64
 };
 
-typedef struct RequestSlot {
-    struct virtio_blk_outhdr header;
-    uint8_t status;
-    uint8_t pad[47];
-} RequestSlot;
-
 typedef struct Load {
+    VubPlan plan;
+    const char *path;
+    bool linger;
     int sock;
     VubMemory memory;
-    VubRing ring;
-    RequestSlot *slots;
-    uint32_t block_bytes;
-    uint64_t blocks; /* of the disk */
-    int depth;
-    uint32_t type;
-    uint64_t random;
-    uint64_t done, kicks, sleeps;
-    double began[MAX_DEPTH];
-    uint64_t histogram[STEPS];
-    double longest;
+    VubQueue *queues;
 } Load;
 
-/* ---- How long requests take ---- */
+/* ---- Options ---- */
 
-static unsigned step_of(uint64_t ns)
+static const char usage_text[] =
+    "usage: vub-load [OPTION]... SOCKET read|write|mix DEPTH SECONDS [BLOCK-BYTES [REQUESTS]]\n"
+    "\n"
+    "Ends after SECONDS, or after about REQUESTS if that is sooner. mix: 70 of 100 requests read.\n"
+    "\n"
+    "  -s, --sequential   ascending blocks (default: random ones)\n"
+    "  -q, --queues=N     N queues, each with a thread and DEPTH requests in flight (1)\n"
+    "  -p, --poll-us=N    look at the used index for N microseconds before each sleep (0)\n"
+    "  -r, --rate=N       N requests a second in each queue, DEPTH at a time (as many as it can)\n"
+    "  -l, --linger       stay attached when all is done, until killed\n";
+
+static const struct option long_options[] = {
+    { "sequential", no_argument, NULL, 's' },
+    { "queues", required_argument, NULL, 'q' },
+    { "poll-us", required_argument, NULL, 'p' },
+    { "rate", required_argument, NULL, 'r' },
+    { "linger", no_argument, NULL, 'l' },
+    { "help", no_argument, NULL, 'h' },
+    { 0 },
+};
+
+static _Noreturn void usage(int status)
 {
-    unsigned log2 = 63 - __builtin_clzll(ns | 1);
-
-    if (log2 < STEP_BITS) {
-        return ns;
-    }
-    return ((log2 - STEP_BITS) << STEP_BITS) + (ns >> (log2 - STEP_BITS));
+    fputs(usage_text, status ? stderr : stdout);
+    exit(status);
 }
 
-/* The smallest number of that step. */
-static uint64_t ns_of(unsigned step)
+static void parse_options(Load *load, int argc, char **argv)
 {
-    unsigned shift = step >> STEP_BITS;
+    int option;
 
-    if (shift == 0) {
-        return step;
+    while ((option = getopt_long(argc, argv, "sq:p:r:lh", long_options, NULL)) != -1) {
+        switch (option) {
+        case 's':
+            load->plan.sequential = true;
+            break;
+        case 'q':
+            load->plan.queues = atoi(optarg);
+            break;
+        case 'p':
+            load->plan.poll_ns = strtoull(optarg, NULL, 10) * 1000;
+            break;
+        case 'r':
+            load->plan.rate = atof(optarg);
+            break;
+        case 'l':
+            load->linger = true;
+            break;
+        default:
+            usage(option == 'h' ? 0 : 2);
+        }
     }
-    return (uint64_t)((step & ((1 << STEP_BITS) - 1)) | 1 << STEP_BITS) << (shift - 1);
 }
 
-static void took(Load *load, double seconds)
+static void parse_positional(Load *load, int argc, char **argv)
 {
-    load->histogram[step_of(seconds * 1e9)]++;
-    if (seconds > load->longest) {
-        load->longest = seconds;
+    VubPlan *plan = &load->plan;
+
+    if (argc < 4 || argc > 6) {
+        usage(2);
+    }
+    load->path = argv[0];
+    plan->operation = vub_operation(argv[1]);
+    plan->depth = atoi(argv[2]);
+    plan->seconds = atof(argv[3]);
+    if (argc > 4) {
+        plan->block_bytes = atoi(argv[4]);
+    }
+    if (argc > 5) {
+        plan->requests = strtoull(argv[5], NULL, 10) / plan->queues;
     }
 }
 
-/* Microseconds that a part of all requests did not exceed. */
-static double quantile(const Load *load, double part)
+static void parse(Load *load, int argc, char **argv)
 {
-    uint64_t left = part * load->done;
-    unsigned step = 0;
+    VubPlan *plan = &load->plan;
 
-    while (step < STEPS - 1 && load->histogram[step] <= left) {
-        left -= load->histogram[step++];
+    parse_options(load, argc, argv);
+    if (plan->queues < 1 || plan->queues > MAX_QUEUES) {
+        fprintf(stderr, "vub-load: 1 to %d queues\n", MAX_QUEUES);
+        exit(2);
     }
-    return ns_of(step) / 1e3;
+    parse_positional(load, argc - optind, argv + optind);
+    if (plan->operation == VUB_OPERATION__MAX || plan->depth < 1 || plan->depth > VUB_MAX_DEPTH ||
+        plan->block_bytes % 512 || !plan->block_bytes) {
+        fprintf(stderr,
+                "vub-load: read, write or mix; depth 1 to %d; block size a multiple of 512\n",
+                VUB_MAX_DEPTH);
+        exit(2);
+    }
 }
 
 /* ---- The front-end ---- */
@@ -108,181 +135,103 @@ static void check(bool ok)
     }
 }
 
-static void set_up(Load *load)
+static uint64_t disk_bytes(const Load *load)
 {
     /* As much of the config space as every peer has. */
     const uint32_t config_bytes = offsetof(struct virtio_blk_config, max_secure_erase_sectors);
     VubMessage msg = { .config = { .size = config_bytes } };
-    uint64_t features;
 
-    check(vub_negotiate(load->sock,
-                        1ull << VUB_F_VERSION_1 | 1ull << VUB_F_EVENT_IDX | 1ull << VUB_F_PROTOCOL |
-                            1ull << VIRTIO_BLK_F_FLUSH,
-                        1 << VUB_PROTOCOL_F_CONFIG | 1 << VUB_PROTOCOL_F_MQ));
     check(vub_send(load->sock, &msg, VUB_GET_CONFIG, 12 + config_bytes, -1));
     check(vub_receive(load->sock, &msg));
-    load->blocks = msg.config.blk.capacity * 512 / load->block_bytes;
+    return msg.config.blk.capacity * 512;
+}
 
-    vub_memory_init(&load->memory, DATA_AREA + (size_t)load->depth * load->block_bytes);
+static void set_up(Load *load)
+{
+    const VubPlan *plan = &load->plan;
+    uint64_t features, blocks;
+
+    load->sock = vub_connect(load->path);
+    check(vub_negotiate(load->sock,
+                        1ull << VUB_F_VERSION_1 | 1ull << VUB_F_EVENT_IDX | 1ull << VUB_F_PROTOCOL |
+                            1ull << VIRTIO_BLK_F_FLUSH | 1ull << VIRTIO_BLK_F_MQ,
+                        1 << VUB_PROTOCOL_F_CONFIG | 1 << VUB_PROTOCOL_F_MQ));
+    blocks = disk_bytes(load) / plan->block_bytes;
+    vub_memory_init(&load->memory, plan->queues * vub_queue_bytes(plan));
     memset(load->memory.base, 0, load->memory.bytes);
     check(vub_memory_share(load->sock, &load->memory));
-    vub_ring_init(&load->ring, &load->memory, 0, RING_SIZE, 0);
-    load->slots = (RequestSlot *)(load->memory.base + HEADER_AREA);
-    check(vub_ring_start(load->sock, &load->ring));
+    load->queues = calloc(plan->queues, sizeof(VubQueue));
+    for (unsigned i = 0; i < plan->queues; i++) {
+        vub_queue_init(&load->queues[i], plan, &load->memory, i, blocks);
+        check(vub_ring_start(load->sock, &load->queues[i].ring));
+    }
     check(vub_ask_u64(load->sock, VUB_GET_FEATURES, &features)); /* all of it has been obeyed */
 }
 
-/* ---- The driver ---- */
+/* ---- The load ---- */
 
-static void describe(Load *load, int slot, int part, uint64_t address, uint32_t bytes, bool writes)
+static void *queue_thread(void *opaque)
 {
-    int index = slot * DESCS_PER_REQUEST + part;
-
-    load->ring.vring.desc[index] = (struct vring_desc){
-        .addr = address,
-        .len = bytes,
-        .flags = (part < DESCS_PER_REQUEST - 1 ? VRING_DESC_F_NEXT : 0) |
-                 (writes ? VRING_DESC_F_WRITE : 0),
-        .next = index + 1,
-    };
+    vub_queue_run(opaque);
+    return NULL;
 }
 
-static void prepare_slot(Load *load, int slot)
+static void run(Load *load)
 {
-    uint64_t header = HEADER_AREA + (uint64_t)slot * sizeof(RequestSlot);
+    pthread_t threads[MAX_QUEUES];
 
-    describe(load, slot, 0, header, sizeof(struct virtio_blk_outhdr), false);
-    describe(load, slot, 1, DATA_AREA + (uint64_t)slot * load->block_bytes, load->block_bytes,
-             load->type == VIRTIO_BLK_T_IN);
-    describe(load, slot, 2, header + offsetof(RequestSlot, status), 1, true);
-}
-
-static void submit(Load *load, int slot, double time)
-{
-    VubRing *ring = &load->ring;
-
-    load->random = load->random * 6364136223846793005ull + 1442695040888963407ull;
-    load->slots[slot].header.type = load->type;
-    load->slots[slot].header.sector =
-        (load->random >> 24) % load->blocks * (load->block_bytes / 512);
-    load->slots[slot].status = 0xff;
-    load->began[slot] = time;
-    ring->vring.avail->ring[ring->avail_idx++ % RING_SIZE] = slot * DESCS_PER_REQUEST;
-}
-
-/* Publish what was submitted since @old, and kick if the device wants to hear of it. */
-static void publish(Load *load, uint16_t old)
-{
-    VubRing *ring = &load->ring;
-
-    vub_ring_publish(ring);
-    if (vring_need_event(vring_avail_event(&ring->vring), ring->avail_idx, old)) {
-        load->kicks++;
-        vub_ring_kick(ring);
-    }
-}
-
-static void sleep_until_used(Load *load)
-{
-    VubRing *ring = &load->ring;
-    uint64_t count;
-
-    vring_used_event(&ring->vring) = ring->used_idx;
-    atomic_thread_fence(memory_order_seq_cst);
-    while (vub_ring_used(ring) == ring->used_idx) {
-        struct pollfd pfd = { .fd = ring->call, .events = POLLIN };
-
-        load->sleeps++;
-        if (poll(&pfd, 1, -1) < 0 ||
-            (read(ring->call, &count, sizeof(count)) < 0 && errno != EAGAIN)) {
-            vub_die("call");
+    for (unsigned i = 1; i < load->plan.queues; i++) {
+        if (pthread_create(&threads[i], NULL, queue_thread, &load->queues[i])) {
+            vub_die("thread");
         }
     }
-}
-
-/* Take the completions there are, at least one; submit each slot anew if @again. */
-static void reap(Load *load, bool again)
-{
-    VubRing *ring = &load->ring;
-    double time;
-
-    sleep_until_used(load);
-    time = vub_now();
-    for (uint16_t used = vub_ring_used(ring); ring->used_idx != used; ring->used_idx++) {
-        int slot = ring->vring.used->ring[ring->used_idx % RING_SIZE].id / DESCS_PER_REQUEST;
-
-        if (load->slots[slot].status != VIRTIO_BLK_S_OK) {
-            fprintf(stderr, "vub-load: status %d\n", load->slots[slot].status);
-            exit(1);
-        }
-        took(load, time - load->began[slot]);
-        load->done++;
-        if (again) {
-            submit(load, slot, time);
-        }
+    vub_queue_run(&load->queues[0]);
+    for (unsigned i = 1; i < load->plan.queues; i++) {
+        pthread_join(threads[i], NULL);
     }
 }
 
-static void run(Load *load, double seconds, uint64_t requests)
+static double cpu_seconds(void)
 {
-    double begin = vub_now();
-    uint16_t old = load->ring.avail_idx;
+    struct rusage usage;
 
-    for (int slot = 0; slot < load->depth; slot++) {
-        prepare_slot(load, slot);
-        submit(load, slot, begin);
-    }
-    publish(load, old);
-    while (load->done < requests && vub_now() < begin + seconds) {
-        old = load->ring.avail_idx;
-        reap(load, true);
-        publish(load, old);
-    }
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
+           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-/* Some back-ends do not survive a client that leaves with requests in flight. */
-static void finish(Load *load)
+static void report(const Load *load, double seconds, double cpu)
 {
-    while (load->ring.used_idx != load->ring.avail_idx) {
-        reap(load, false);
-    }
-}
+    static VubHistogram times;
+    unsigned long long kicks = 0, sleeps = 0;
 
-static void report(const Load *load, double seconds)
-{
+    for (unsigned i = 0; i < load->plan.queues; i++) {
+        kicks += load->queues[i].kicks;
+        sleeps += load->queues[i].sleeps;
+        vub_histogram_merge(&times, &load->queues[i].times);
+    }
     printf("{\"requests\": %llu, \"seconds\": %.3f, \"iops\": %.0f, \"kicks\": %llu, "
-           "\"sleeps\": %llu, \"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, "
-           "\"max_us\": %.1f}\n",
-           (unsigned long long)load->done, seconds, load->done / seconds,
-           (unsigned long long)load->kicks, (unsigned long long)load->sleeps, quantile(load, 0.5),
-           quantile(load, 0.99), quantile(load, 0.999), load->longest * 1e6);
+           "\"sleeps\": %llu, \"cpu_seconds\": %.6f, \"p50_us\": %.1f, \"p99_us\": %.1f, "
+           "\"p999_us\": %.1f, \"max_us\": %.1f}\n",
+           (unsigned long long)times.count, seconds, times.count / seconds, kicks, sleeps, cpu,
+           vub_histogram_quantile(&times, 0.5) / 1e3, vub_histogram_quantile(&times, 0.99) / 1e3,
+           vub_histogram_quantile(&times, 0.999) / 1e3, times.longest / 1e3);
+    fflush(stdout);
 }
 
 int main(int argc, char **argv)
 {
-    static Load load = { .block_bytes = 4096, .random = 1 };
-    double start, seconds;
+    static Load load = { .plan = { .block_bytes = 4096, .queues = 1, .requests = UINT64_MAX } };
+    double start, cpu;
 
-    if (argc < 5) {
-        fprintf(stderr, "usage: vub-load SOCKET read|write DEPTH SECONDS "
-                        "[BLOCK-BYTES [REQUESTS]]\n");
-        return 2;
-    }
-    load.type = strcmp(argv[2], "write") ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT;
-    load.depth = atoi(argv[3]);
-    seconds = atof(argv[4]);
-    if (argc > 5) {
-        load.block_bytes = atoi(argv[5]);
-    }
-    if (load.depth < 1 || load.depth > MAX_DEPTH || load.block_bytes % 512 || !load.block_bytes) {
-        fprintf(stderr, "vub-load: depth 1 to %d, block size a multiple of 512\n", MAX_DEPTH);
-        return 2;
-    }
-    load.sock = vub_connect(argv[1]);
+    parse(&load, argc, argv);
     set_up(&load);
     start = vub_now();
-    run(&load, seconds, argc > 6 ? strtoull(argv[6], NULL, 10) : UINT64_MAX);
-    finish(&load);
-    report(&load, vub_now() - start);
+    cpu = cpu_seconds();
+    run(&load);
+    report(&load, vub_now() - start, cpu_seconds() - cpu);
+    while (load.linger) {
+        pause();
+    }
     return 0;
 }
