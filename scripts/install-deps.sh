@@ -30,7 +30,7 @@ packages_for()
              linux-libc-dev
         ;;
     check)
-        echo clang clang-format git qemu-system-common
+        echo clang clang-format git qemu-system-common valgrind
         ;;
     guests)
         echo qemu-system-x86 user-mode-linux busybox-static lz4 e2fsprogs fdisk gcc libc6-dev

@@ -20,6 +20,8 @@ SANDBOXED = ('test_hostile_rings', 'test_lifecycle', 'test_moving', 'test_multit
 ROOMY = {'test_limits'}
 # Those that are about what threads do: on the daemon with the thread sanitizer as well.
 RACING = {'test_racing_moves'}
+# Those that measure the daemon as it is shipped.
+MEASURING = {'test_instructions'}
 # Those that run once more on a daemon whose system calls are interrupted and do less than asked.
 INJECTED = ('test_hostile_messages', 'test_hostile_rings', 'test_moving', 'test_multithread',
             'test_proto_blk', 'test_proto_memory', 'test_proto_stream', 'test_qmp')
@@ -31,7 +33,7 @@ def _tap(top, path):
 
 
 def _belongs(name, suite):
-    in_guest = name.startswith('test_guest_')
+    in_guest = name.startswith('test_guest_') or name in MEASURING
     return {'guest': in_guest or name in ROOMY, 'unit': name in RACING}.get(suite, not in_guest)
 
 

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a request costs the release daemon, in its own instructions: no more than it did.
+
+Callgrind counts the instructions of two runs; the second has twice the requests of the first, so
+that what starting and ending cost falls out. The count hardly depends on the machine and on how
+busy it is. Waiting is by epoll and file I/O by threads, since valgrind does not get on with
+io_uring; polling is off, since how long it lasts does depend on the machine.
+
+If a case fails because a request has become cheaper, or dearer for a good reason, write the number
+that it tells into FIGURES, in the same commit as the change.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+
+from support import attack, paths
+from support.image import MIB
+from support.waiting import TIMEOUT, until
+
+REQUESTS = 5000
+DEPTH = 32
+DEARER, CHEAPER = 1.15, 0.7     # parts of the figure at which a case fails
+
+# What a request took when it was last looked at: node and operation.
+FIGURES = {
+    ('null', 'read'): 2410,
+    ('null', 'write'): 2490,
+    ('file', 'read'): 4100,
+}
+
+
+class Instructions(unittest.TestCase):
+    """Of a daemon under callgrind with one export."""
+
+    def setUp(self):
+        if paths.sanitized():
+            self.skipTest('a sanitizer adds instructions of its own')
+        if not shutil.which('valgrind'):
+            self.skipTest('valgrind is not installed')
+        self.folder = tempfile.mkdtemp(prefix='qsd-')
+        self.addCleanup(shutil.rmtree, self.folder)
+        with open(self.path('image'), 'wb') as image:
+            image.truncate(16 * MIB)
+
+    def path(self, name):
+        """In the folder."""
+        return os.path.join(self.folder, name)
+
+    def command(self, node):
+        """The daemon, counted."""
+        blockdev = {'null': f'null-co,node-name=d,size={16 * MIB},read-zeroes=off',
+                    'file': f'file,node-name=d,filename={self.path("image")},aio=threads'}[node]
+        return ['valgrind', '--tool=callgrind', '--callgrind-out-file=/dev/null',
+                f'--log-file={self.path("log")}', paths.daemon(),
+                '--object', 'iothread,id=io0,poll-max-ns=0', '--blockdev', blockdev,
+                '--export', 'vhost-user-blk,id=e,node-name=d,writable=on,iothread=io0,'
+                f'addr.type=unix,addr.path={self.path("e.sock")}', '--pidfile', self.path('pid')]
+
+    def count(self, node, kind, requests):
+        """Instructions of a daemon's life, and the requests that it has served."""
+        with subprocess.Popen(self.command(node), env={**os.environ, 'AIO_FDMON': 'epoll'},
+                              stdin=subprocess.DEVNULL) as process:
+            try:
+                until(lambda: process.poll() is not None or os.path.exists(self.path('pid')),
+                      'the daemon is up')
+                served = attack.load(self.path('e.sock'), requests, kind, DEPTH)['requests']
+                process.send_signal(signal.SIGTERM)
+                self.assertEqual(process.wait(TIMEOUT), 0)
+            finally:
+                process.kill()
+        with open(self.path('log'), encoding='utf-8') as log:
+            return int(re.search(r'Collected : (\d+)', log.read()).group(1)), served
+
+    def check(self, node, kind):
+        """Compares with the figure."""
+        once, served_once = self.count(node, kind, REQUESTS)
+        twice, served_twice = self.count(node, kind, 2 * REQUESTS)
+        found = (twice - once) / (served_twice - served_once)
+        figure = FIGURES[node, kind]
+        print(f'# {node} {kind}: {found:.0f} instructions a request, figure {figure}', flush=True)
+        self.assertLess(found, figure * DEARER, f'{node} {kind} has become dearer')
+        self.assertGreater(found, figure * CHEAPER, f'{node} {kind} has become cheaper: '
+                           'lower the figure in FIGURES, so that it stays so')
+
+    def test_a_read_of_no_medium(self):
+        self.check('null', 'read')
+
+    def test_a_write_to_no_medium(self):
+        self.check('null', 'write')
+
+    def test_a_read_of_a_file(self):
+        self.check('file', 'read')
