@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 
-from bench import BenchError, machine, make_image, pinned
+from common import BenchError, machine, make_image, pinned
 
 START_TIMEOUT = 10
 SIZE = 256 << 20
