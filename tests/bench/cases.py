@@ -47,7 +47,7 @@ class Case:
             words += [f'{self.block >> 10}K'] if self.block != 4096 else []
             words += ['seq'] if self.sequential else []
             words += [str(self.depth)] if not self.rate else []
-        words += [f'{self.queues}q'] if self.queues > 1 or self.suite == 'threads' else []
+        words += [f'{self.queues}q'] if self.queues > 1 else []
         words += [f'{self.threads}t'] if self.threads > 1 else []
         words += ['main'] if not self.threads else []
         words += ['polling'] if self.poll_us else []
@@ -95,8 +95,15 @@ def _poll():
                        quick=(node, op, threads) == ('null', 'read', 1))
 
 
+def _queues():
+    """Several queues in one IOThread."""
+    for queues in (2, 4):
+        for node, op in (('null', 'read'), ('file', 'read'), ('file', 'write')):
+            yield Case('queues', node, op, 32, queues=queues)
+
+
 def _threads():
-    """Several queues, and as many or fewer IOThreads of ours; the others have one."""
+    """Several queues in two IOThreads of ours; the others have one."""
     large = {'block': LARGE, 'sequential': True}
     for queues, threads in ((2, 2), (4, 2)):
         yield Case('threads', 'file', 'read', 4, SCALING, threads=threads, queues=queues,
@@ -104,9 +111,6 @@ def _threads():
         yield Case('threads', 'null', 'read', 32, SCALING, threads=threads, queues=queues)
         yield Case('threads', 'file', 'read', 32, SCALING, threads=threads, queues=queues)
         yield Case('threads', 'file', 'write', 32, SCALING, threads=threads, queues=queues)
-    for queues in (2, 4):
-        yield Case('threads', 'null', 'read', 32, queues=queues)
-        yield Case('threads', 'file', 'read', 32, queues=queues)
 
 
 def _exports():
@@ -133,7 +137,8 @@ def _metrics():
 
 
 SUITES = {'speed': _speed, 'direct': _direct, 'large': _large, 'main': _main, 'poll': _poll,
-          'threads': _threads, 'exports': _exports, 'idle': _idle, 'metrics': _metrics}
+          'queues': _queues, 'threads': _threads, 'exports': _exports, 'idle': _idle,
+          'metrics': _metrics}
 
 
 def all_cases():

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What results say: medians and ratios, and the columns in which each suite is shown."""
+"""What results say: medians and ratios, and the columns in which each suite is shown.
+
+A column `ratio` compares the first contestant with the one whose figure stands before it.
+"""
 
 import dataclasses
 import statistics
@@ -15,6 +18,14 @@ def ratio(row, who, other, key):
     """Of two medians; None if there is none."""
     above, below = median(row, who, key), median(row, other, key)
     return above / below if above is not None and below else None
+
+
+def spread(row, who, other, key):
+    """The lowest and the highest ratio of samples that were taken one after the other."""
+    ratios = [one[key] / two[key] for one, two in zip(row['samples'].get(who, []),
+                                                      row['samples'].get(other, []))
+              if one.get(key) and two.get(key)]
+    return (min(ratios), max(ratios)) if ratios else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,16 +52,15 @@ class Column:
         return '-' if found is None else f'{found:.{2 if self.over else self.digits}f}'
 
 
-CASE = Column('case', '', '')
 RATES = [Column('ours k/s', 'ours', 'kiops'), Column('peer k/s', 'peer', 'kiops'),
-         Column('ours / peer', 'ours', 'kiops', 'peer')]
-COSTS = [Column('ours us', 'ours', 'cpu', digits=2), Column('peer us', 'peer', 'cpu', digits=2),
-         Column('ours / peer', 'ours', 'cpu', 'peer')]
+         Column('ratio', 'ours', 'kiops', 'peer')]
+COSTS = [Column('ours CPU us', 'ours', 'cpu', digits=2), Column('peer CPU us', 'peer', 'cpu', digits=2),
+         Column('ratio', 'ours', 'cpu', 'peer')]
 CLIENT = [Column('client %', 'ours', 'client', digits=0, percent=True)]
 URING = [Column('io_uring k/s', 'uring', 'kiops'),
-         Column('ours / io_uring', 'ours', 'kiops', 'uring')]
+         Column('ratio', 'ours', 'kiops', 'uring')]
 MEMCPY = [Column('memcpy k/s', 'memcpy', 'kiops'),
-          Column('ours / memcpy', 'ours', 'kiops', 'memcpy')]
+          Column('ratio', 'ours', 'kiops', 'memcpy')]
 WAIT = [Column('ours p50 us', 'ours', 'p50'), Column('peer p50 us', 'peer', 'p50')]
 
 COLUMNS = {
@@ -59,19 +69,20 @@ COLUMNS = {
     'large': RATES + COSTS + URING + MEMCPY + CLIENT,
     'main': RATES + COSTS + CLIENT,
     'poll': RATES + COSTS + WAIT + CLIENT,
+    'queues': RATES + COSTS + CLIENT,
     'threads': [Column('ours k/s', 'ours', 'kiops'), Column('1 thread k/s', 'one', 'kiops'),
-                Column('ours / 1 thread', 'ours', 'kiops', 'one'),
+                Column('ratio', 'ours', 'kiops', 'one'),
                 Column('peer k/s', 'peer', 'kiops'),
-                Column('ours / peer', 'ours', 'kiops', 'peer'),
+                Column('ratio', 'ours', 'kiops', 'peer'),
                 Column('daemon CPUs', 'ours', 'busy', digits=2)] + CLIENT,
     'exports': [Column('ours k/s', 'ours', 'kiops', digits=2),
                 Column('peer k/s', 'peer', 'kiops', digits=2), *COSTS,
                 Column('ours sleeps', 'ours', 'wakeups', digits=2),
                 Column('peer sleeps', 'peer', 'wakeups', digits=2)],
     'metrics': [Column('on k/s', 'on', 'kiops'), Column('off k/s', 'off', 'kiops'),
-                Column('on / off', 'on', 'kiops', 'off'), Column('on us', 'on', 'cpu', digits=3),
-                Column('off us', 'off', 'cpu', digits=3),
-                Column('on / off', 'on', 'cpu', 'off')],
+                Column('ratio', 'on', 'kiops', 'off'), Column('on CPU us', 'on', 'cpu', digits=3),
+                Column('off CPU us', 'off', 'cpu', digits=3),
+                Column('ratio', 'on', 'cpu', 'off')],
 }
 
 # What the cases of the suite `idle` tell; each figure is a line of its own.
@@ -88,7 +99,7 @@ FIGURES = {
 
 def _pair(key):
     return [Column('ours', 'ours', key), Column('peer', 'peer', key),
-            Column('ours / peer', 'ours', key, 'peer')]
+            Column('ratio', 'ours', key, 'peer')]
 
 
 def header(suite):
