@@ -41,8 +41,9 @@ class Case:
     @property
     def name(self):
         """Words that tell the case from all others."""
-        words = [] if self.kind in ('load', 'exports') else [self.kind]
-        if self.kind in ('load', 'exports', 'metrics'):
+        plain = self.kind in ('load', 'exports', 'metrics')
+        words = [] if plain else [self.kind]
+        if plain:
             words += [self.node, self.op]
             words += [f'{self.block >> 10}K'] if self.block != 4096 else []
             words += ['seq'] if self.sequential else []

@@ -5,7 +5,7 @@ import dataclasses
 import math
 from xml.sax.saxutils import escape
 
-ROW, BAR, HEAD, FOOT = 20, 12, 64, 34
+ROW, BAR, HEAD, FOOT = 20, 12, 84, 34
 NAMES, PANEL, GAP, EDGE = 190, 330, 40, 44
 GOOD, BAD, INK, PALE = '#2b7a78', '#c8553d', '#222222', '#d9d9d9'
 TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
@@ -100,7 +100,7 @@ def plot(title, names, panels):
     bottom = HEAD + ROW * len(names)
     width = NAMES + len(panels) * (PANEL + EDGE + GAP)
     parts = [rectangle(0, 0, width, bottom + FOOT, '#ffffff'),
-             text(8, HEAD - 46, title, 13, weight='bold')]
+             text(8, HEAD - 66, title, 14, weight='bold')]
     for number, name in enumerate(names):
         parts.append(text(NAMES - 10, HEAD + number * ROW + 14, name, 12, 'end'))
     for number, panel in enumerate(panels):
