@@ -83,10 +83,11 @@ class Guest:
         status = self.process.poll()
         return said if status is None else f'{said}\n(its process has ended with {status})'
 
-    def attach_shell(self, stream):
-        """Takes the socket and waits until the guest answers."""
+    def attach_shell(self, stream, boots=True):
+        """Takes the socket and waits until the guest answers, if it @boots."""
         self.shell = Shell(stream, self.console)
-        self.shell.wait_ready()
+        if boots:
+            self.shell.wait_ready()
 
     def run(self, command, **options):
         """Runs a command in the guest."""

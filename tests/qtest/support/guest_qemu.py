@@ -21,10 +21,11 @@ class QemuGuest(Guest):
 
     @others: vhost-user devices of other kinds, as (driver, socket). @extra: options of QEMU's that
     go before the devices. @append: more of the kernel's command line. @limits: more of -m.
+    @incoming: path of a socket where QEMU waits for a guest that migrates, instead of booting one.
     """
 
     def __init__(self, *sockets, smp=1, memory='256M', reconnect=False, device='', machine='pc',
-                 others=(), extra=(), append='', limits=''):
+                 others=(), extra=(), append='', limits='', incoming=None):
         super().__init__()
         linux = kernel.cloud()
         self._folder = tempfile.mkdtemp(prefix='qemu-')
@@ -52,9 +53,11 @@ class QemuGuest(Guest):
         for number, (driver, path) in enumerate(others):
             command += ['-chardev', f'socket,id=o{number},path={path}',
                         '-device', f'{driver},id=other{number},chardev=o{number}']
-        self._start(command, control, monitor)
+        if incoming:
+            command += ['-incoming', f'unix:{incoming}']
+        self._start(command, control, monitor, not incoming)
 
-    def _start(self, command, control, monitor):
+    def _start(self, command, control, monitor, boots):
         self._stderr = os.path.join(self._folder, 'stderr')
         with open(self._stderr, 'wb') as stderr:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stderr,
@@ -63,7 +66,7 @@ class QemuGuest(Guest):
         try:
             stream = self._connect(connect, control)
             self.qmp = self._connect(Qmp, monitor)
-            self.attach_shell(stream)
+            self.attach_shell(stream, boots)
         except BaseException:
             self.close()
             raise
