@@ -44,6 +44,7 @@ static void vu_channel_readable(void *opaque)
     vu_channel_ready(&server->vu_dev);
     if (vu_has_answers(&server->vu_dev)) {
         qio_channel_wake_read(server->ioc);
+        vu_trip_wake(server);
     }
     vu_server_wake_waits(server);
 }
@@ -84,6 +85,7 @@ static int64_t vu_now_ms(void)
 static void coroutine_fn vu_co_wait_answer(VuServer *server, vu_ready_cb ready, void *opaque,
                                            int64_t deadline)
 {
+    bool trip = qemu_coroutine_self() == qatomic_read(&server->co_trip);
     VuAnswerWait wait = { 0 };
 
     QLIST_INSERT_HEAD(&server->answer_waits, &wait, next);
@@ -94,8 +96,14 @@ static void coroutine_fn vu_co_wait_answer(VuServer *server, vu_ready_cb ready, 
         if (left <= 0) {
             break;
         }
+        if (trip) {
+            vu_work_pause(server);
+        }
         qemu_co_sleep_ns_wakeable(&wait.sleep, QEMU_CLOCK_REALTIME,
                                   MIN(left, VU_ANSWER_LOOK_MS) * 1000000);
+        if (trip) {
+            vu_work_resume(server);
+        }
     }
     QLIST_REMOVE(&wait, next);
     vu_server_channel_sync(server);

@@ -13,6 +13,7 @@
 #define trace_vu_server_context(server, ctx, trip)
 #define trace_vu_server_watch(server, queue, ctx, fd)
 #define trace_vu_server_channel(server, ctx, fd)
+#define trace_vu_server_sleep(server, ns)
 #define trace_vu_server_event(server, kind, queue, text, value)
 #define trace_vu_server_disconnect(server, broken)
 #endif
@@ -92,5 +93,18 @@ bool vu_server_wait_answer(VuDev *vu_dev, vu_ready_cb ready, void *opaque, int t
 void vu_server_channel_sync(VuServer *server);
 /* Home context, outside coroutines. Who waits for an answer looks whether he should. */
 void vu_server_wake_waits(VuServer *server);
+
+/* vhost-user-server-budget.c; the trip */
+
+/* Count the processor time from here on; and charge it to the server. */
+void vu_work_begin(VuServer *server);
+void vu_work_end(VuServer *server);
+/* Around a yield of the trip; do nothing while no time is counted. */
+void vu_work_pause(VuServer *server);
+void vu_work_resume(VuServer *server);
+/* The message that is being counted comes with the requests of a ring. */
+void vu_work_is_for_ring(VuServer *server);
+/* Sleep until more may be charged. False: something else ended it, look what. */
+bool coroutine_fn vu_work_afford(VuServer *server);
 
 #endif /* VHOST_USER_SERVER_PRIVATE_H */

@@ -103,6 +103,12 @@ static int vu_rx_some(VuServer *server)
     return 1;
 }
 
+/* Does it come as often as requests do? */
+static bool vu_is_for_ring(const VhostUserMsg *msg)
+{
+    return msg->request == VHOST_USER_IOTLB_MSG || msg->request == VHOST_USER_VRING_KICK;
+}
+
 /*
  * libvhost-user's vu_read_msg_cb. False with rx_paused set means: no message
  * now, ask again in the next trip; what has come by now is kept in rx.
@@ -121,12 +127,17 @@ bool coroutine_fn vu_server_read_msg(VuDev *vu_dev, int conn_fd, VhostUserMsg *v
                 return false;
             }
             server->rx_waited = true;
+            vu_work_pause(server);
             qio_channel_yield(server->ioc, G_IO_IN);
+            vu_work_resume(server);
         } else if (ret <= 0) {
             return false;
         }
     }
     trace_vu_server_message(server, vu_request_name(rx->msg.request), rx->msg.size, rx->msg.fd_num);
+    if (vu_is_for_ring(&rx->msg)) {
+        vu_work_is_for_ring(server);
+    }
     *vmsg = rx->msg;
     memset(rx, 0, sizeof(*rx));
     return true;

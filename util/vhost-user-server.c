@@ -89,7 +89,9 @@ void coroutine_fn vu_trip_wait(VuServer *server, vu_ready_cb done, void *opaque)
         if (done(&server->vu_dev, opaque) && qatomic_xchg(&server->wake_wanted, false)) {
             return;
         }
+        vu_work_pause(server);
         qemu_coroutine_yield();
+        vu_work_resume(server);
     }
 }
 
@@ -237,10 +239,8 @@ static void coroutine_fn vu_trip_let_others_run(VuServer *server)
 }
 
 /* One message, after what is left of the last answer. False: the client is done with. */
-static bool coroutine_fn vu_trip_step(VuServer *server)
+static bool coroutine_fn vu_trip_message(VuServer *server)
 {
-    bool go_on;
-
     if (!vu_server_flush(server)) {
         return false;
     }
@@ -250,7 +250,20 @@ static bool coroutine_fn vu_trip_step(VuServer *server)
     vu_act_on_answers(&server->vu_dev);
     server->rx_paused = false;
     server->rx_waited = false;
-    go_on = vu_dispatch(&server->vu_dev) || server->rx_paused;
+    return vu_dispatch(&server->vu_dev) || server->rx_paused;
+}
+
+static bool coroutine_fn vu_trip_step(VuServer *server)
+{
+    bool go_on;
+
+    if (!vu_work_afford(server)) {
+        vu_act_on_answers(&server->vu_dev);
+        return true;
+    }
+    vu_work_begin(server);
+    go_on = vu_trip_message(server);
+    vu_work_end(server);
     if (go_on && !server->rx_waited) {
         vu_trip_let_others_run(server);
     }
