@@ -63,7 +63,7 @@ def add_arguments(parser):
     parser.add_argument('--peer', default=shutil.which('qemu-storage-daemon'),
                         help='the other daemon (default: qemu-storage-daemon of the PATH)')
     parser.add_argument('--rounds', type=int,
-                        help='runs of each contestant (default: 5, quick: 3)')
+                        help='runs of each contestant (default: 5, quick: 2)')
     parser.add_argument('--seconds', type=float, help='of each run (default: 0.5, quick: 0.2)')
     parser.add_argument('--quick', action='store_true', help='some cases, about a minute')
     parser.add_argument('--suite', action='append', choices=cases.SUITES,
@@ -89,7 +89,7 @@ def parse_arguments():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
     args = parser.parse_args()
-    args.rounds = args.rounds or (3 if args.quick else 5)
+    args.rounds = args.rounds or (2 if args.quick else 5)
     args.seconds = args.seconds or (0.2 if args.quick else 0.5)
     args.programs = {'ours': f'{args.build}/storage-daemon/qemu-storage-daemon', 'peer': args.peer}
     args.load = f'{args.build}/tests/bench/vub-load'

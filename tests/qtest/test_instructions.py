@@ -10,6 +10,7 @@ If a case fails because a request has become cheaper, or dearer for a good reaso
 that it tells into FIGURES, in the same commit as the change.
 """
 
+import concurrent.futures
 import os
 import re
 import shutil
@@ -20,22 +21,81 @@ import unittest
 
 from support import attack, paths
 from support.image import MIB
+from support.qmp import Qmp
 from support.waiting import TIMEOUT, until
 
 REQUESTS = 5000
 DEPTH = 32
 DEARER, CHEAPER = 1.15, 0.7     # parts of the figure at which a case fails
 
+MEASURED = ', with a latency histogram'
+BOUNDARIES = [1000 * 4 ** n for n in range(10)]     # nanoseconds
+
 # What a request took when it was last looked at: node and operation.
 FIGURES = {
     ('null', 'read'): 2410,
+    ('null', 'read' + MEASURED): 2430,
     ('null', 'write'): 2490,
     ('file', 'read'): 4100,
 }
 
 
+class Counted:
+    """A daemon under callgrind with one export."""
+
+    def __init__(self, folder, node):
+        self.folder = folder
+        os.mkdir(folder)
+        with open(self.path('image'), 'wb') as image:
+            image.truncate(16 * MIB)
+        blockdev = {'null': f'null-co,node-name=d,size={16 * MIB},read-zeroes=off',
+                    'file': f'file,node-name=d,filename={self.path("image")},aio=threads'}[node]
+        command = ['valgrind', '--tool=callgrind', '--callgrind-out-file=/dev/null',
+                   f'--log-file={self.path("log")}', paths.daemon(),
+                   '--chardev', f'socket,id=m,path={self.path("qmp")},server=on,wait=off',
+                   '--monitor', 'm', '--object', 'iothread,id=io0,poll-max-ns=0',
+                   '--blockdev', blockdev,
+                   '--export', 'vhost-user-blk,id=e,node-name=d,writable=on,iothread=io0,'
+                   f'addr.type=unix,addr.path={self.path("e.sock")}',
+                   '--pidfile', self.path('pid')]
+        self.process = subprocess.Popen(command, env={**os.environ, 'AIO_FDMON': 'epoll'},
+                                        stdin=subprocess.DEVNULL)
+
+    def wait(self):
+        """Until it serves, or has ended."""
+        until(lambda: self.process.poll() is not None or os.path.exists(self.path('pid')),
+              'the daemon is up')
+
+    def path(self, name):
+        """In its folder."""
+        return os.path.join(self.folder, name)
+
+    def measure_times(self):
+        """Switches a latency histogram on."""
+        qmp = Qmp(self.path('qmp'))
+        qmp.command('block-export-latency-histogram-set', id='e', boundaries=BOUNDARIES)
+        qmp.close()
+
+    def instructions(self):
+        """Of its whole life, which ends."""
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(TIMEOUT)
+        with open(self.path('log'), encoding='utf-8') as log:
+            text = log.read()
+        if status:
+            raise AssertionError(f'the daemon ended with {status}: {text}')
+        return int(re.search(r'Collected : (\d+)', text).group(1))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.kill()
+        self.process.wait()
+
+
 class Instructions(unittest.TestCase):
-    """Of a daemon under callgrind with one export."""
+    """For a request; the two runs of each case are at the same time."""
 
     def setUp(self):
         if paths.sanitized():
@@ -44,42 +104,21 @@ class Instructions(unittest.TestCase):
             self.skipTest('valgrind is not installed')
         self.folder = tempfile.mkdtemp(prefix='qsd-')
         self.addCleanup(shutil.rmtree, self.folder)
-        with open(self.path('image'), 'wb') as image:
-            image.truncate(16 * MIB)
-
-    def path(self, name):
-        """In the folder."""
-        return os.path.join(self.folder, name)
-
-    def command(self, node):
-        """The daemon, counted."""
-        blockdev = {'null': f'null-co,node-name=d,size={16 * MIB},read-zeroes=off',
-                    'file': f'file,node-name=d,filename={self.path("image")},aio=threads'}[node]
-        return ['valgrind', '--tool=callgrind', '--callgrind-out-file=/dev/null',
-                f'--log-file={self.path("log")}', paths.daemon(),
-                '--object', 'iothread,id=io0,poll-max-ns=0', '--blockdev', blockdev,
-                '--export', 'vhost-user-blk,id=e,node-name=d,writable=on,iothread=io0,'
-                f'addr.type=unix,addr.path={self.path("e.sock")}', '--pidfile', self.path('pid')]
 
     def count(self, node, kind, requests):
         """Instructions of a daemon's life, and the requests that it has served."""
-        with subprocess.Popen(self.command(node), env={**os.environ, 'AIO_FDMON': 'epoll'},
-                              stdin=subprocess.DEVNULL) as process:
-            try:
-                until(lambda: process.poll() is not None or os.path.exists(self.path('pid')),
-                      'the daemon is up')
-                served = attack.load(self.path('e.sock'), requests, kind, DEPTH)['requests']
-                process.send_signal(signal.SIGTERM)
-                self.assertEqual(process.wait(TIMEOUT), 0)
-            finally:
-                process.kill()
-        with open(self.path('log'), encoding='utf-8') as log:
-            return int(re.search(r'Collected : (\d+)', log.read()).group(1)), served
+        with Counted(os.path.join(self.folder, str(requests)), node) as daemon:
+            daemon.wait()
+            if kind.endswith(MEASURED):
+                daemon.measure_times()
+            report = attack.load(daemon.path('e.sock'), requests, kind.split(',')[0], DEPTH)
+            return daemon.instructions(), report['requests']
 
     def check(self, node, kind):
         """Compares with the figure."""
-        once, served_once = self.count(node, kind, REQUESTS)
-        twice, served_twice = self.count(node, kind, 2 * REQUESTS)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            (once, served_once), (twice, served_twice) = pool.map(
+                lambda requests: self.count(node, kind, requests), (REQUESTS, 2 * REQUESTS))
         found = (twice - once) / (served_twice - served_once)
         figure = FIGURES[node, kind]
         print(f'# {node} {kind}: {found:.0f} instructions a request, figure {figure}', flush=True)
@@ -89,6 +128,9 @@ class Instructions(unittest.TestCase):
 
     def test_a_read_of_no_medium(self):
         self.check('null', 'read')
+
+    def test_a_read_of_no_medium_whose_time_is_measured(self):
+        self.check('null', 'read' + MEASURED)
 
     def test_a_write_to_no_medium(self):
         self.check('null', 'write')
