@@ -6,6 +6,7 @@ A case compares the first of its contestants with each of the others:
 ours, peer    the two daemons; each serves one export in one IOThread, or in its main loop
 one           ours with a single IOThread, where `ours` has several
 uring         no daemon: io_uring on the file, with as many requests in flight, one thread
+pread         no daemon: pread and pwrite, one request after the other, one thread
 memcpy        no daemon: copies from or to a mapping of the file
 on, off       ours with latency histograms switched on and off, in turns
 """
@@ -13,7 +14,7 @@ on, off       ours with latency histograms switched on and off, in turns
 import dataclasses
 
 BOTH = ('ours', 'peer')
-LIMITS = BOTH + ('uring', 'memcpy')
+LIMITS = BOTH + ('uring', 'pread', 'memcpy')
 DIRECT = BOTH + ('uring',)
 SCALING = ('ours', 'one', 'peer')
 LARGE = 128 << 10

@@ -7,6 +7,7 @@ import platform
 import subprocess
 
 FILE_BYTES = 256 << 20
+PAGE = 4096
 
 
 class BenchError(Exception):
@@ -36,10 +37,16 @@ def machine():
 
 
 def make_image(folder, name='bench.img'):
-    """In the page cache, and on the disk already, so that no measurement writes it back."""
-    with open(os.path.join(folder, name), 'wb') as image:
+    """In the page cache, and on the disk already, so that no measurement writes it back.
+
+    It is written page by page: what comes in large writes is cached in large folios, and ext4 looks
+    at all blocks of a folio for each small write to it.
+    """
+    with open(os.path.join(folder, name), 'wb', buffering=0) as image:
         for _ in range(FILE_BYTES >> 20):
-            image.write(os.urandom(1 << 20))
+            chunk = memoryview(os.urandom(1 << 20))
+            for begin in range(0, 1 << 20, PAGE):
+                image.write(chunk[begin:begin + PAGE])
         os.fsync(image.fileno())
 
 
@@ -50,6 +57,14 @@ def settle(path):
         os.fdatasync(fd)
     finally:
         os.close(fd)
+
+
+def make_dirty(path):
+    """Overwrites all of it in the page cache: the first write to a clean page costs much more."""
+    with open(path, 'r+b') as image:
+        chunk = os.urandom(1 << 20)
+        for _ in range(FILE_BYTES >> 20):
+            image.write(chunk)
 
 
 def knows_direct(path):

@@ -10,7 +10,7 @@ p50, p99  microseconds that a request took
 
 import time
 
-from common import BenchError, pinned, settle
+from common import BenchError, make_dirty, pinned, settle
 from daemon import Clients, Daemon, client_command, image_of, report_of
 
 WARM_UP = 0.15          # seconds before each measurement
@@ -56,6 +56,8 @@ def load(args, who, folder, case):
     """As much as a client can get."""
     if case.node != 'null':
         settle(image_of(folder, case.node))
+    if case.node == 'file' and case.op != 'read':
+        make_dirty(image_of(folder, case.node))
     if who not in ('ours', 'one', 'peer'):
         return limit(args, who, folder, case)
     with Daemon(args, who, folder, case) as daemon:
@@ -138,7 +140,8 @@ def round_of(args, folder, case, number):
 
 def estimate(args, case):
     """Seconds of a round, about."""
-    per_run = {'load': args.seconds + WARM_UP + 0.15, 'exports': max(args.seconds, 1) + 1.5,
+    dirty = 0.3 if case.node == 'file' and case.op != 'read' else 0
+    per_run = {'load': args.seconds + WARM_UP + 0.15 + dirty, 'exports': max(args.seconds, 1) + 1.5,
                'idle': IDLE_SECONDS + 1, 'further': 2, 'start': 0.2,
                'metrics': PAIRS * (args.seconds + 0.1)}[case.kind]
     return per_run * len(case.who)

@@ -21,9 +21,9 @@ BLOCK = re.compile(r'(<!-- bench (\w+) -->\n).*?(<!-- end -->)', re.S)
 
 # For each plot: its title, the contestant compared with, and those that are marked.
 PLOTS = {
-    'speed': ('4 KiB, random', 'peer', ('uring', 'memcpy')),
+    'speed': ('4 KiB, random', 'peer', ('uring', 'pread', 'memcpy')),
     'direct': ('past the page cache', 'peer', ('uring',)),
-    'large': ('128 KiB, sequential', 'peer', ('uring', 'memcpy')),
+    'large': ('128 KiB, sequential', 'peer', ('uring', 'pread', 'memcpy')),
     'main': ('in the main loop', 'peer', ()),
     'poll': ('a client that polls', 'peer', ()),
     'queues': ('several queues in one IOThread', 'peer', ()),
@@ -32,7 +32,7 @@ PLOTS = {
     'metrics': ('latency histograms', 'off', ()),
 }
 NAMES = {'peer': 'the peer', 'one': 'one IOThread', 'off': 'without histograms',
-         'uring': 'io_uring on the file', 'memcpy': 'memcpy'}
+         'uring': 'io_uring', 'pread': 'pread, pwrite', 'memcpy': 'memcpy'}
 
 
 def table(cells):

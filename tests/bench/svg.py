@@ -9,7 +9,7 @@ ROW, BAR, HEAD, FOOT = 20, 12, 84, 34
 NAMES, PANEL, GAP, EDGE = 190, 330, 40, 44
 GOOD, BAD, INK, PALE = '#2b7a78', '#c8553d', '#222222', '#d9d9d9'
 TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
-MARKS = ('#e0a100', '#6a4c93')
+MARKS = ('#e0a100', '#1f78d1', '#6a4c93')
 
 
 @dataclasses.dataclass

@@ -59,14 +59,15 @@ COSTS = [Column('ours CPU us', 'ours', 'cpu', digits=2), Column('peer CPU us', '
 CLIENT = [Column('client %', 'ours', 'client', digits=0, percent=True)]
 URING = [Column('io_uring k/s', 'uring', 'kiops'),
          Column('ratio', 'ours', 'kiops', 'uring')]
+PREAD = [Column('pread k/s', 'pread', 'kiops'), Column('ratio', 'ours', 'kiops', 'pread')]
 MEMCPY = [Column('memcpy k/s', 'memcpy', 'kiops'),
           Column('ratio', 'ours', 'kiops', 'memcpy')]
 WAIT = [Column('ours p50 us', 'ours', 'p50'), Column('peer p50 us', 'peer', 'p50')]
 
 COLUMNS = {
-    'speed': RATES + COSTS + URING + MEMCPY + CLIENT,
+    'speed': RATES + COSTS + URING + PREAD + MEMCPY + CLIENT,
     'direct': RATES + COSTS + URING + CLIENT,
-    'large': RATES + COSTS + URING + MEMCPY + CLIENT,
+    'large': RATES + COSTS + URING + PREAD + MEMCPY + CLIENT,
     'main': RATES + COSTS + CLIENT,
     'poll': RATES + COSTS + WAIT + CLIENT,
     'queues': RATES + COSTS + CLIENT,

@@ -58,6 +58,10 @@ static void memcpy_start(VubLimit *limit)
     if (map == MAP_FAILED) {
         vub_limit_die("mmap", errno);
     }
+    /* MAP_POPULATE has made the pages of a shared mapping readable only. */
+    for (uint64_t at = 0; limit->pattern.operation != VUB_READ && at < limit->bytes; at += 4096) {
+        *(volatile uint8_t *)(map + at) = map[at];
+    }
 }
 
 static void memcpy_step(VubLimit *limit)
