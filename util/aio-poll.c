@@ -8,8 +8,11 @@
  * within poll-max-ns looks for them by calling each handler's io_poll, by looking at the monitor's
  * completions and at notifications by other threads, until one comes or the time is up.  The time
  * follows a running average of how long the loop waits: it grows while events come soon enough
- * but after polling has ended, and shrinks when the average is beyond poll-max-ns.  A loop that
- * waits for long therefore does not poll at all.
+ * but after polling has ended, and shrinks when the average is beyond poll-max-ns.  A loop
+ * that waits for long therefore does not poll at all.
+ *
+ * What is polled in vain is never more than one part in POLL_SHARE of the time: there are hosts
+ * where nobody else gets anywhere while we poll, and then it is better not to.
  *
  * Polling takes a processor that whoever we wait for may need.  If the thread notices that it was
  * preempted meanwhile, it sleeps for its next some twenty events instead.
@@ -26,6 +29,9 @@
 #define POLL_START_NS       4000
 #define POLL_GROW_DEFAULT   2
 #define POLL_WEIGHT_DEFAULT 3
+/* So much may be polled in vain at once; beyond it one part in POLL_SHARE of the time. */
+#define POLL_VAIN_NS 500000
+#define POLL_SHARE   16
 /* One look takes far less, unless another thread has been given the processor. */
 #define POLL_PREEMPTED_NS 20000
 /* After that the average is set to so many times poll-max-ns. */
@@ -123,10 +129,30 @@ static bool poll_look(AioContext *ctx)
            qatomic_read(&ctx->notified);
 }
 
+/* How long a wait that begins now may be polled for at most. */
+static int64_t poll_limit(AioContext *ctx)
+{
+    int64_t since = ctx->poll_since - ctx->poll_vain_since;
+
+    if (ctx->poll_since && ctx->poll_vain_ns > 0) {
+        ctx->poll_vain_ns = MAX(ctx->poll_vain_ns - since / POLL_SHARE, (int64_t)0);
+        ctx->poll_vain_since = ctx->poll_since;
+    }
+    return ctx->poll_vain_ns > POLL_VAIN_NS ? 0 : qatomic_read(&ctx->poll_max_ns);
+}
+
+static void note_vain(AioContext *ctx, int64_t begin, int64_t now)
+{
+    if (ctx->poll_vain_ns == 0) {
+        ctx->poll_vain_since = now;
+    }
+    ctx->poll_vain_ns += now - begin;
+}
+
 /* Looks until @max_ns are over; true if something was found. */
 static bool poll_for(AioContext *ctx, int64_t max_ns)
 {
-    int64_t before = get_clock(), deadline = before + max_ns, now;
+    int64_t begin = get_clock(), before = begin, deadline = begin + max_ns, now;
 
     for (;;) {
         if (poll_look(ctx)) {
@@ -140,6 +166,7 @@ static bool poll_for(AioContext *ctx, int64_t max_ns)
             return false;
         }
         if (now >= deadline) {
+            note_vain(ctx, begin, now);
             return false;
         }
         before = now;
@@ -148,8 +175,10 @@ static bool poll_for(AioContext *ctx, int64_t max_ns)
 
 bool aio_poll_busy(AioContext *ctx, int64_t timeout)
 {
-    int64_t max_ns = MIN(ctx->poll_ns, qatomic_read(&ctx->poll_max_ns));
+    int64_t max_ns;
 
+    ctx->poll_limit_ns = poll_limit(ctx);
+    max_ns = MIN(ctx->poll_ns, ctx->poll_limit_ns);
     max_ns = timeout == 0 ? 0 : qemu_soonest_timeout(max_ns, timeout);
     if (max_ns == 0 && !ctx->poll_started) {
         return false;
@@ -176,7 +205,7 @@ bool aio_poll_busy(AioContext *ctx, int64_t timeout)
 
 void aio_poll_adjust(AioContext *ctx)
 {
-    int64_t max_ns = qatomic_read(&ctx->poll_max_ns), before = ctx->poll_ns, block_ns;
+    int64_t max_ns = ctx->poll_limit_ns, before = ctx->poll_ns, block_ns;
     int64_t grow = qatomic_read(&ctx->poll_grow) ?: POLL_GROW_DEFAULT;
     int64_t shrink = qatomic_read(&ctx->poll_shrink);
     int64_t weight = qatomic_read(&ctx->poll_weight) ?: POLL_WEIGHT_DEFAULT;

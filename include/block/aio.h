@@ -137,15 +137,18 @@ struct AioContext {
     QSLIST_HEAD(, Coroutine) co_pending; /* taken from co_incoming, oldest first */
     QTAILQ_HEAD(, AioHandler) ready_handlers;
     QSIMPLEQ_HEAD(, CqeHandler) ready_cqes;
-    GPtrArray *pollers;   /* handlers with io_poll, as of pollers_gen */
-    unsigned pollers_gen; /* a value of handlers_gen */
-    unsigned nr_unpolled; /* handlers without io_poll, as of pollers_gen */
-    unsigned depth;       /* nested iterations */
-    int64_t poll_since;   /* get_clock() when it began to wait; 0: it does not */
-    bool poll_started;    /* between io_poll_begin and io_poll_end */
-    int64_t poll_ns;      /* how long to poll next */
-    int64_t poll_avg_ns;  /* recent time from wait to event */
-    uint64_t iterations;  /* statistics: passes through the loop */
+    GPtrArray *pollers;      /* handlers with io_poll, as of pollers_gen */
+    unsigned pollers_gen;    /* a value of handlers_gen */
+    unsigned nr_unpolled;    /* handlers without io_poll, as of pollers_gen */
+    unsigned depth;          /* nested iterations */
+    int64_t poll_since;      /* get_clock() when it began to wait; 0: it does not */
+    bool poll_started;       /* between io_poll_begin and io_poll_end */
+    int64_t poll_ns;         /* how long to poll next */
+    int64_t poll_avg_ns;     /* recent time from wait to event */
+    int64_t poll_limit_ns;   /* the longest polling of this wait */
+    int64_t poll_vain_ns;    /* polled in vain, less what has been paid off */
+    int64_t poll_vain_since; /* get_clock() when that was last reckoned */
+    uint64_t iterations;     /* statistics: passes through the loop */
 };
 
 /* Life */

@@ -325,6 +325,54 @@ static void test_timer_always_due_does_not_hold_the_loop(void)
     aio_context_unref(ctx);
 }
 
+/* Busy polling */
+
+typedef struct VainPoll {
+    EventNotifier notifier;
+    int64_t last; /* get_clock() of the last look in this wait; 0: none */
+    int64_t sum;  /* ns between looks */
+} VainPoll;
+
+static bool look_in_vain(void *opaque)
+{
+    VainPoll *vain = container_of(opaque, VainPoll, notifier);
+    int64_t now = get_clock();
+
+    vain->sum += vain->last ? now - vain->last : 0;
+    vain->last = now;
+    return false;
+}
+
+static void never_ready(EventNotifier *notifier)
+{
+    g_assert_not_reached();
+}
+
+/* Each wait ends by a timer, too late for the polling before it. */
+static void test_polling_in_vain_takes_a_small_part_of_the_time(void)
+{
+    AioContext *ctx = new_context();
+    TimerData data = { .delay_ns = SCALE_MS, .max = 200 };
+    VainPoll vain = { .sum = 0 };
+    int64_t start = get_clock();
+
+    g_assert_cmpint(event_notifier_init(&vain.notifier, false), ==, 0);
+    aio_set_event_notifier(ctx, &vain.notifier, never_ready, look_in_vain, never_ready);
+    aio_context_set_poll_params(ctx, 100 * SCALE_MS, 0, 0, &error_abort);
+    aio_timer_init(ctx, &data.timer, QEMU_CLOCK_REALTIME, SCALE_NS, timer_again, &data);
+    timer_mod(&data.timer, start + data.delay_ns);
+    while (data.calls < 200) {
+        vain.last = 0;
+        aio_poll(ctx, true);
+    }
+    g_assert_cmpint(vain.sum, >, 0);
+    g_assert_cmpint(vain.sum, <, (get_clock() - start) / 4);
+    timer_deinit(&data.timer);
+    aio_set_event_notifier(ctx, &vain.notifier, NULL, NULL, NULL);
+    event_notifier_cleanup(&vain.notifier);
+    aio_context_unref(ctx);
+}
+
 /* GSource */
 
 static GMainContext *attach(AioContext *ctx)
@@ -447,6 +495,8 @@ int main(int argc, char **argv)
                 test_timer_armed_by_another_thread_ends_the_wait);
     harness_add("/aio/timer/always_due_does_not_hold_the_loop",
                 test_timer_always_due_does_not_hold_the_loop);
+    harness_add("/aio/poll/in_vain_takes_a_small_part_of_the_time",
+                test_polling_in_vain_takes_a_small_part_of_the_time);
     harness_add("/aio/source/runs_bottom_halves", test_source_runs_bottom_halves);
     harness_add("/aio/source/runs_timers", test_source_runs_timers);
     harness_add("/aio/source/is_woken_by_another_thread", test_source_is_woken_by_another_thread);
