@@ -73,7 +73,8 @@ bool bdrv_qiov_is_aligned(BlockDriverState *bs, QEMUIOVector *qiov)
     size_t length_mask = mask | (bs->bl.request_alignment - 1);
 
     for (int i = 0; i < qiov->niov; i++) {
-        if (((uintptr_t)qiov->iov[i].iov_base & mask) || (qiov->iov[i].iov_len & length_mask)) {
+        if (qiov->iov[i].iov_len &&
+            (((uintptr_t)qiov->iov[i].iov_base & mask) || (qiov->iov[i].iov_len & length_mask))) {
             return false;
         }
     }

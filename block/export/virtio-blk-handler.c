@@ -265,6 +265,7 @@ static uint8_t coroutine_fn (*const blk_request_types[])(BlkRequest *req) = {
 static uint8_t *blk_request_take_status(struct iovec *in_iov, unsigned *in_num)
 {
     struct iovec *last;
+    uint8_t *status;
 
     while (*in_num && !in_iov[*in_num - 1].iov_len) {
         (*in_num)--;
@@ -274,7 +275,12 @@ static uint8_t *blk_request_take_status(struct iovec *in_iov, unsigned *in_num)
     }
     last = &in_iov[*in_num - 1];
     last->iov_len--;
-    return (uint8_t *)last->iov_base + last->iov_len;
+    status = (uint8_t *)last->iov_base + last->iov_len;
+    /* An element without a length could still be misaligned, or one too many. */
+    if (last->iov_len == 0) {
+        (*in_num)--;
+    }
+    return status;
 }
 
 static uint8_t coroutine_fn blk_request_run(BlkRequest *req)
