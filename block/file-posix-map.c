@@ -224,24 +224,34 @@ static void count(unsigned *counter)
     qatomic_set(counter, qatomic_read(counter) + 1);
 }
 
+/* Evictions that this thread has met since the last epoch, in whatever file. */
+static long major_faults(int64_t epoch)
+{
+    static __thread int64_t epoch_before;
+    static __thread long faults_before;
+    struct rusage usage;
+    long faults = 0;
+
+    if (getrusage(RUSAGE_THREAD, &usage) == 0) {
+        faults = epoch - epoch_before <= 1 ? usage.ru_majflt - faults_before : 0;
+        faults_before = usage.ru_majflt;
+    }
+    epoch_before = epoch;
+    return faults;
+}
+
 /* Has it been worth it lately? The mapping rests if not. */
 static void map_judge(RawMap *m, int64_t now)
 {
-    static __thread long major_before;
+    int64_t epoch = now / MAP_EPOCH_MS;
+    long major = major_faults(epoch);
     unsigned fills = qatomic_xchg(&m->fills, 0);
     unsigned hits = 0;
-    struct rusage usage;
-    long major;
 
     for (int i = 0; i < BLOCK_ACCT_SLOTS; i++) {
         hits += qatomic_xchg(&m->hits[i].n, 0);
     }
-    qatomic_set(&m->epoch, now / MAP_EPOCH_MS);
-    if (getrusage(RUSAGE_THREAD, &usage) < 0) {
-        return;
-    }
-    major = usage.ru_majflt - major_before;
-    major_before = usage.ru_majflt;
+    qatomic_set(&m->epoch, epoch);
     if ((fills > MAP_MIN_FILLS && hits / MAP_MIN_HITS < fills) || major > MAP_MAX_MAJOR) {
         trace_file_map_rest(m->fd, hits, fills, major);
         qatomic_set(&m->rest_until, now + MAP_REST_MS);
@@ -290,6 +300,21 @@ static uint64_t chunk_fill(RawMap *m, MapChunk *place, uint64_t chunk, uint64_t 
     return pages;
 }
 
+void raw_map_forget(BDRVRawState *s, int64_t offset, int64_t bytes)
+{
+    RawMap *m = qatomic_load_acquire(&s->map);
+    uint64_t chunk, end;
+
+    if (!m) {
+        return;
+    }
+    chunk = offset / chunk_bytes(m);
+    end = MIN(DIV_ROUND_UP((uint64_t)(offset + bytes), chunk_bytes(m)), chunk + MAP_CHUNKS);
+    for (; chunk < end; chunk++) {
+        qatomic_set(&m->chunks[chunk % MAP_CHUNKS].tag, 0);
+    }
+}
+
 /* Are the pages from @first on to @last, of one chunk, resident? */
 static bool chunk_resident(RawMap *m, uint64_t first, uint64_t last, int64_t now)
 {
@@ -330,9 +355,9 @@ int raw_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes, const st
     const uint8_t *from;
     int64_t now;
 
-    if (unlikely(!m || offset + bytes > (int64_t)m->length || map_dead(m))) {
+    if (unlikely(!m || offset + bytes > m->file_length || map_dead(m))) {
         m = map_renew(s, m);
-        if (!m || offset + bytes > (int64_t)m->length) {
+        if (!m || offset + bytes > m->file_length) {
             return -EAGAIN;
         }
     }

@@ -130,6 +130,14 @@ static int zero_thread(void *opaque)
     return op->s->is_device ? zero_device(op) : zero_file(op);
 }
 
+static int coroutine_fn space_change(RawSpaceOp *op, ThreadPoolFunc *func)
+{
+    int ret = thread_pool_submit_co(func, op);
+
+    raw_map_forget(op->s, op->offset, op->bytes);
+    return ret;
+}
+
 int coroutine_fn raw_co_pwrite_zeroes(BlockDriverState *bs, int64_t offset, int64_t bytes,
                                       BdrvRequestFlags flags)
 {
@@ -137,7 +145,7 @@ int coroutine_fn raw_co_pwrite_zeroes(BlockDriverState *bs, int64_t offset, int6
         .s = bs->opaque, .offset = offset, .bytes = bytes, .may_unmap = flags & BDRV_REQ_MAY_UNMAP
     };
 
-    return thread_pool_submit_co(zero_thread, &op);
+    return space_change(&op, zero_thread);
 }
 
 static int discard_thread(void *opaque)
@@ -151,7 +159,7 @@ int coroutine_fn raw_co_pdiscard(BlockDriverState *bs, int64_t offset, int64_t b
 {
     RawSpaceOp op = { .s = bs->opaque, .offset = offset, .bytes = bytes };
 
-    return thread_pool_submit_co(discard_thread, &op);
+    return space_change(&op, discard_thread);
 }
 
 /* Length */

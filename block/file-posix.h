@@ -60,6 +60,11 @@ int coroutine_fn raw_co_flush_to_disk(BlockDriverState *bs);
 /* file-posix-map.c: reading what is in the page cache */
 int raw_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes, const struct iovec *iov,
                    int niov);
+/*
+ * The range is a hole now: reading it from the mapping could fill it again. Any thread; a read that
+ * is being done meanwhile may still.
+ */
+void raw_map_forget(BDRVRawState *s, int64_t offset, int64_t bytes);
 /* Main loop's thread; nothing is in flight. */
 void raw_map_free(BDRVRawState *s);
 

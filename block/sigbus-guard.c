@@ -83,7 +83,9 @@ void sigbus_guard_on(SigbusGuard *guard, void *addr, size_t size, size_t page_si
     if (!handler_installed) {
         handler_installed = true;
         sigemptyset(&action.sa_mask);
-        sigaction(SIGBUS, &action, &previous);
+        /* The handler may be needed before the call that installs it has filled this in. */
+        sigaction(SIGBUS, NULL, &previous);
+        sigaction(SIGBUS, &action, NULL);
     }
     guard->next = guards;
     qatomic_store_release(&guards, guard);

@@ -163,6 +163,7 @@ static bool poll_for(AioContext *ctx, int64_t max_ns)
         if (now - before > POLL_PREEMPTED_NS) {
             trace_poll_preempted(ctx, now - before);
             ctx->poll_avg_ns = POLL_BACK_OFF * qatomic_read(&ctx->poll_max_ns);
+            note_vain(ctx, begin, before);
             return false;
         }
         if (now >= deadline) {

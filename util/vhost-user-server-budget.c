@@ -6,7 +6,8 @@
  * The processor time of the trip is charged to the server, as if it took SHARE
  * times as long; when it is charged for more than BURST of work beyond what has
  * passed since, the trip sleeps before it reads on. So messages of one server
- * take no more than a part in SHARE of a thread for long; a front-end that sets
+ * take no more than a part in SHARE of a thread for long (unless a single one
+ * costs more than a 20th of a second: no sleep is longer than one); a front-end that sets
  * its device up, and talks now and then, never notices. A new connection pays
  * for the one before. Messages that belong to the requests of a running ring
  * (translations, kicks) are charged only beyond a certain price.
@@ -22,8 +23,8 @@
 #define VU_WORK_BURST_NS 100000000ll
 /* For one message of a running ring. */
 #define VU_WORK_RING_NS 20000
-/* No sleep is longer: the client may be gone, and the next one waits. */
-#define VU_WORK_SLEEP_MAX_NS 500000000ll
+/* No more is owed, whatever a message has cost: the next client has to pay it. */
+#define VU_WORK_DEBT_MAX_NS 1000000000ll
 
 static int64_t vu_cpu_ns(void)
 {
@@ -71,7 +72,8 @@ void vu_work_end(VuServer *server)
     vu_work_pause(server);
     server->work_counted = false;
     if (server->work_ns > 0) {
-        server->work_paid = MAX(server->work_paid, now) + server->work_ns * VU_WORK_SHARE;
+        server->work_paid = MIN(MAX(server->work_paid, now) + server->work_ns * VU_WORK_SHARE,
+                                now + VU_WORK_BURST_NS * VU_WORK_SHARE + VU_WORK_DEBT_MAX_NS);
     }
 }
 
@@ -106,7 +108,7 @@ static bool vu_sleep_may_end(VuDev *vu_dev, void *opaque)
 
 bool coroutine_fn vu_work_afford(VuServer *server)
 {
-    int64_t ns = MIN(vu_work_ahead(server), VU_WORK_SLEEP_MAX_NS);
+    int64_t ns = vu_work_ahead(server);
     VuSleep sleep = { .server = server };
     QEMUTimer *timer;
 

@@ -116,6 +116,9 @@ bool vu_server_wait_answer(VuDev *vu_dev, vu_ready_cb ready, void *opaque, int t
     if (!qemu_in_coroutine()) {
         return false;
     }
+#ifdef CONFIG_DEVICE_BACKENDS
+    assert_coroutine_role();
+#endif
     vu_co_wait_answer(server, ready, opaque, vu_now_ms() + timeout_ms);
     return true;
 }

@@ -135,57 +135,16 @@ static void vu_watch_install(VuFdWatch *watch, AioContext *ctx, int fd)
     aio_set_event_notifier_poll(ctx, &watch->kick, vu_kick_poll_begin, vu_kick_poll_end);
 }
 
-static void vu_pause_end(VuFdWatch *watch)
+/* Was it paused? */
+static bool vu_pause_end(VuFdWatch *watch)
 {
-    if (watch->pause) {
-        timer_free(watch->pause);
-        watch->pause = NULL;
-        vu_queue_resume(&watch->server->vu_dev, vu_watch_vq(watch));
+    if (!watch->pause) {
+        return false;
     }
-}
-
-static void vu_watch_sync(VuFdWatch *watch)
-{
-    AioContext *ctx = vu_watch_ctx(watch);
-    bool on = qatomic_read(&watch->server->watching);
-    int fd = on ? watch->fd : -1;
-
-    if (!on) {
-        vu_pause_end(watch);
-    }
-    if (fd == watch->installed) {
-        return;
-    }
-    trace_vu_server_watch(watch->server, (int)(watch - watch->server->watches), ctx, fd);
-    if (watch->installed >= 0) {
-        aio_set_event_notifier(ctx, &watch->kick, NULL, NULL, NULL);
-    }
-    if (fd >= 0) {
-        vu_watch_install(watch, ctx, fd);
-    }
-    watch->installed = fd;
-}
-
-static void vu_watch_sync_bh(void *opaque)
-{
-    VuFdWatch *watch = opaque;
-
-    vu_watch_sync(watch);
-    vu_server_sync_done(watch->server);
-}
-
-/* The vu_queue_fn of a change; a NULL @opaque changes nothing. */
-static void vu_queue_watch(VuDev *vu_dev, VuVirtq *vq, void *opaque)
-{
-    VuFdWatch *watch = &vu_server_from_dev(vu_dev)->watches[vq->index];
-    const VuWatchWish *wish = opaque;
-
-    if (wish) {
-        qatomic_set(&watch->fd, wish->fd);
-        watch->cb = wish->cb;
-        watch->pvt = wish->pvt;
-    }
-    vu_watch_sync(watch);
+    timer_free(watch->pause);
+    watch->pause = NULL;
+    vu_queue_resume(&watch->server->vu_dev, vu_watch_vq(watch));
+    return true;
 }
 
 static bool vu_queue_may_run(VuServer *server)
@@ -249,6 +208,51 @@ void vu_server_kick_later(VuDev *vu_dev, VuVirtq *vq)
         qatomic_inc(&server->pending_sync);
         aio_bh_schedule_oneshot(vu_watch_ctx(watch), vu_kick_later_bh, watch);
     }
+}
+
+static void vu_watch_sync(VuFdWatch *watch)
+{
+    AioContext *ctx = vu_watch_ctx(watch);
+    bool on = qatomic_read(&watch->server->watching);
+    int fd = on ? watch->fd : -1;
+
+    /* Nobody else looks behind what the queue was paused for. */
+    if (!on && vu_pause_end(watch) && vu_watches_on_or_noted(watch->server)) {
+        vu_server_kick_later(&watch->server->vu_dev, vu_watch_vq(watch));
+    }
+    if (fd == watch->installed) {
+        return;
+    }
+    trace_vu_server_watch(watch->server, (int)(watch - watch->server->watches), ctx, fd);
+    if (watch->installed >= 0) {
+        aio_set_event_notifier(ctx, &watch->kick, NULL, NULL, NULL);
+    }
+    if (fd >= 0) {
+        vu_watch_install(watch, ctx, fd);
+    }
+    watch->installed = fd;
+}
+
+static void vu_watch_sync_bh(void *opaque)
+{
+    VuFdWatch *watch = opaque;
+
+    vu_watch_sync(watch);
+    vu_server_sync_done(watch->server);
+}
+
+/* The vu_queue_fn of a change; a NULL @opaque changes nothing. */
+static void vu_queue_watch(VuDev *vu_dev, VuVirtq *vq, void *opaque)
+{
+    VuFdWatch *watch = &vu_server_from_dev(vu_dev)->watches[vq->index];
+    const VuWatchWish *wish = opaque;
+
+    if (wish) {
+        qatomic_set(&watch->fd, wish->fd);
+        watch->cb = wish->cb;
+        watch->pvt = wish->pvt;
+    }
+    vu_watch_sync(watch);
 }
 
 static void vu_pause_over(void *opaque)
@@ -320,7 +324,18 @@ void coroutine_fn vu_server_run_on_queue(VuDev *vu_dev, VuVirtq *vq, vu_queue_fn
 
 void coroutine_fn vu_server_look(VuDev *vu_dev, VuVirtq *vq)
 {
+    VuServer *server = vu_server_from_dev(vu_dev);
+    bool here = vu_watch_ctx(&server->watches[vq->index]) == qemu_get_current_aio_context();
+
+    /* Requests are no part of the message that brought them, though the trip may run them itself.
+     */
+    if (here) {
+        vu_work_pause(server);
+    }
     vu_server_run_on_queue(vu_dev, vq, vu_queue_look, NULL);
+    if (here) {
+        vu_work_resume(server);
+    }
 }
 
 void coroutine_fn vu_server_set_watch(VuDev *vu_dev, int fd, int condition, vu_watch_cb cb,

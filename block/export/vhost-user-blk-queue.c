@@ -147,7 +147,6 @@ static void vu_blk_flush(VuBlkQueue *queue, VuVirtq *vq)
 
     if (n > 0) {
         queue->filled = 0;
-        queue->unannounced = true;
         vu_queue_flush(vu_blk_queue_dev(queue), vq, n);
     }
 }
@@ -160,9 +159,9 @@ static void vu_blk_announce(VuBlkQueue *queue)
     unsigned n = queue->completed;
 
     vu_blk_flush(queue, vq);
-    if (n > 0 || queue->unannounced) {
+    if (n > 0 || queue->at_once > 0) {
         queue->completed = 0;
-        queue->unannounced = false;
+        queue->at_once = 0;
         vu_blk_count_told(queue);
         vu_queue_notify(vu_dev, vq);
         if (n > 0) {
@@ -299,6 +298,7 @@ static bool vu_blk_try(VuBlkTurn *turn, VuBlkReq *req)
     turn->taken += vu_blk_weight(&req->elem, info.bytes);
     vu_blk_count_taken(queue, &req->start);
     vu_queue_fill(vu_blk_queue_dev(queue), turn->vq, &req->elem, written, queue->filled++);
+    queue->at_once++;
     vu_blk_count_done(queue, req->start, &info);
     if (queue->filled == VU_BLK_FLUSH_MAX) {
         vu_blk_flush(queue, turn->vq);
@@ -369,7 +369,6 @@ void vu_blk_queue_process(VuBlkQueue *queue)
         /* The first one wakes the guest, which takes as long as the next ones take us. */
         .announce_at = 1,
     };
-    unsigned done = 0;
     VuBlkReq *req;
 
     vu_blk_queue_get(queue);
@@ -377,10 +376,12 @@ void vu_blk_queue_process(VuBlkQueue *queue)
     queue->popping = true;
     vu_blk_turn_begin(&turn);
     while (turn.taken < VU_BLK_TURN_MAX && (req = vu_blk_take(&turn)) && vu_blk_serve(&turn, req)) {
+        unsigned done = queue->completed + queue->at_once;
+
         /* The guest may make the next one available while we are still here: no kick then. */
-        if (++done >= turn.announce_at || vu_queue_caught_up(vu_dev, turn.vq)) {
+        if (done >= turn.announce_at || (done > 0 && vu_queue_caught_up(vu_dev, turn.vq))) {
             vu_blk_announce(queue);
-            turn.announce_at = done + VU_BLK_ANNOUNCE_MAX;
+            turn.announce_at = VU_BLK_ANNOUNCE_MAX;
         }
     }
     vu_blk_turn_settle(&turn);

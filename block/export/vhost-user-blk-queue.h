@@ -18,8 +18,8 @@ typedef struct VuBlkQueue {
 
     unsigned busy;      /* requests not yet announced, and who else needs the queue to stay */
     unsigned completed; /* of the requests: pushed, but the guest has not been told */
-    unsigned filled;    /* done at once: entries that wait for the next flush */
-    bool unannounced;   /* of those, some were flushed, but the guest has not been told */
+    unsigned at_once;   /* others that are done, without having been busy; not announced either */
+    unsigned filled;    /* of them: entries that wait for the next flush */
     bool popping;       /* the kick handler announces what completes meanwhile */
     bool deferred;      /* vu_blk_announce_deferred() will run */
     void *spare;        /* memory for the next request, or NULL */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Requests that are done at once or not at all: no coroutine, no waiting, no system call.
+ * Requests that are done at once or not at all: no coroutine, no waiting for what takes its time.
  *
  * Theory of operation
  *

@@ -38,6 +38,8 @@
  * each. With less, requests may have to wait for each other, but nothing may fail.
  */
 #define HEADROOM ((uint64_t)256 << 20)
+/* Beside what is small and a ring cannot do without. */
+#define HEADROOM_SMALL ((uint64_t)32 << 20)
 
 static uint64_t process_mapped; /* atomic */
 /* Held from the look at what is left until it has been taken. */
@@ -104,11 +106,11 @@ static int check_size(int fd, uint64_t end)
 }
 
 /*
- * Does RLIMIT_AS leave the headroom beside @len bytes? Mapping so much for a try would, as long as
+ * Does RLIMIT_AS leave @headroom beside @len bytes? Mapping so much for a try would, as long as
  * it is there, have allocations of other threads fail. But a socket can never be mapped, and the
  * kernel says so only after it has looked at the limit: the error is the answer.
  */
-static bool has_room(VuDev *dev, uint64_t len)
+static bool has_room(VuDev *dev, uint64_t len, uint64_t headroom)
 {
     struct rlimit limit;
     void *addr;
@@ -116,12 +118,12 @@ static bool has_room(VuDev *dev, uint64_t len)
     if (getrlimit(RLIMIT_AS, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) {
         return true;
     }
-    if (len > SIZE_MAX - HEADROOM) {
+    if (len > SIZE_MAX - headroom) {
         return false;
     }
-    addr = mmap(NULL, len + HEADROOM, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE, dev->sock, 0);
+    addr = mmap(NULL, len + headroom, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE, dev->sock, 0);
     if (addr != MAP_FAILED) {
-        munmap(addr, len + HEADROOM);
+        munmap(addr, len + headroom);
         return true;
     }
     return errno != ENOMEM;
@@ -130,11 +132,12 @@ static bool has_room(VuDev *dev, uint64_t len)
 int vu_map_pages(VuDev *dev, size_t len, int prot, VuMapSource source, void **ret_addr)
 {
     int flags = MAP_NORESERVE | (source.fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED);
+    uint64_t headroom = source.fd < 0 ? HEADROOM_SMALL : HEADROOM;
     void *addr = MAP_FAILED;
     int err = EDQUOT;
 
     pthread_mutex_lock(&room_lock);
-    if (has_room(dev, len)) {
+    if (has_room(dev, len, headroom)) {
         addr = mmap(NULL, len, prot, flags, source.fd, source.offset);
         err = errno;
     }

@@ -113,7 +113,9 @@ static void bus_install(void)
     struct sigaction action = { .sa_sigaction = bus_handler, .sa_flags = SA_SIGINFO | SA_ONSTACK };
 
     sigemptyset(&action.sa_mask);
-    sigaction(SIGBUS, &action, &bus_previous);
+    /* The handler may be needed before the call that installs it has filled this in. */
+    sigaction(SIGBUS, NULL, &bus_previous);
+    sigaction(SIGBUS, &action, NULL);
 }
 
 static VuBusSlot *bus_claim(void)

@@ -224,6 +224,8 @@ static void queue_set_memory(VuDev *dev, VuVirtq *vq, void *opaque)
     /* The guest's IOMMU denies it; memory, on the other hand, may come back. */
     if (rc == -EFAULT && vu_has_feature(dev, VIRTIO_F_IOMMU_PLATFORM) && !vq->broken) {
         vu_vring_break(dev, vq, "it is not where it was said to be");
+    } else if (rc == -ENOMEM && !vq->broken) {
+        vu_vring_break(dev, vq, "there is no memory to put its pages in order");
     }
 }
 

@@ -16,6 +16,7 @@ import shutil
 import socket
 import tempfile
 import threading
+import time
 import unittest
 
 from support import paths
@@ -24,7 +25,7 @@ from support.guest_qemu import QemuGuest
 from support.image import KIB, MIB, Image, pattern
 from support.vhost_user import Feature
 from support.vu_proxy import Proxy, without_logged_buffers
-from support.waiting import until
+from support.waiting import TIMEOUT, until
 
 DISK_SIZE = 64 * MIB
 CACHED = (0, 24 * MIB)          # offset and length of what is read through the page cache
@@ -118,8 +119,10 @@ class MigrationCase(unittest.TestCase):
         qmp.command('migrate', uri=f'unix:{stream}-relay')
         relay.accept()
         # So little at a time that the second pass cannot come to its end unseen.
+        deadline = time.monotonic() + TIMEOUT
         while self.passes(qmp) < 2:
             self.assertTrue(relay.forward())
+            self.assertLess(time.monotonic(), deadline, 'the migration stands still')
         during()
         self.assertEqual(qmp.command('query-migrate')['status'], 'active')
         qmp.command('migrate-set-parameters', downtime_limit=5000)

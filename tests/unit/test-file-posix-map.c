@@ -183,6 +183,45 @@ static void test_a_file_cut_short_fails_its_reads_only(void)
     blk_unref(blk);
 }
 
+/* The page is still there, and zeroes are behind the end. */
+static void test_a_file_cut_within_a_page_fails_the_read(void)
+{
+    g_autofree char *path = make_filled();
+    BlockBackend *blk = open_backend(path, "");
+    uint8_t buf[BYTES];
+
+    if (can_map(path)) {
+        g_assert_true(becomes_mapped(blk, 0));
+        cut(path, SIZE / 2 + 512);
+        /* Whoever asks about the chunk finds out. */
+        while (try_read(blk, 0, buf, BYTES) == 0 && try_read(blk, SIZE / 2, buf, BYTES) == 0) {
+        }
+        becomes_mapped(blk, 0);
+        g_assert_cmpint(try_read(blk, SIZE / 2, buf, BYTES), ==, -EAGAIN);
+        g_assert_cmpint(blk_pread(blk, SIZE / 2, BYTES, buf, 0), ==, -EIO);
+    }
+    blk_unref(blk);
+}
+
+static void test_holes_are_asked_about_anew(void)
+{
+    g_autofree char *path = make_filled();
+    BlockBackend *blk = open_backend(path, ", 'discard': 'unmap'");
+    struct stat st;
+    uint8_t buf[BYTES];
+
+    if (can_map(path)) {
+        g_assert_true(becomes_mapped(blk, 0));
+        g_assert_cmpint(try_read(blk, SIZE / 2, buf, BYTES), ==, 0);
+        g_assert_cmpint(blk_pdiscard(blk, 0, SIZE), ==, 0);
+        g_assert_cmpint(stat(path, &st), ==, 0);
+        if (st.st_blocks == 0) {
+            g_assert_cmpint(try_read(blk, SIZE / 2, buf, BYTES), ==, -EAGAIN);
+        }
+    }
+    blk_unref(blk);
+}
+
 static void test_files_cut_again_and_again_end_the_mappings(void)
 {
     g_autofree char *path = make_filled();
@@ -314,6 +353,9 @@ int main(int argc, char **argv)
                 test_what_is_not_resident_is_left_to_the_kernel);
     harness_add("/file-posix-map/a_file_cut_short_fails_its_reads_only",
                 test_a_file_cut_short_fails_its_reads_only);
+    harness_add("/file-posix-map/a_file_cut_within_a_page_fails_the_read",
+                test_a_file_cut_within_a_page_fails_the_read);
+    harness_add("/file-posix-map/holes_are_asked_about_anew", test_holes_are_asked_about_anew);
     harness_add("/file-posix-map/files_cut_again_and_again_end_the_mappings",
                 test_files_cut_again_and_again_end_the_mappings);
     harness_add("/file-posix-map/threads_survive_a_file_that_is_cut",
