@@ -47,7 +47,12 @@ static void loops_end(void)
 {
     for (int i = 0; i < THREADS; i++) {
         aio_bh_schedule_oneshot(loops[i].ctx, stop_loop, &loops[i]);
+    }
+    for (int i = 0; i < THREADS; i++) {
         qemu_thread_join(&loops[i].thread);
+    }
+    /* A loop may have been waking another up until its own end. */
+    for (int i = 0; i < THREADS; i++) {
         aio_context_unref(loops[i].ctx);
     }
 }
