@@ -40,9 +40,9 @@ enum {
     MAP_MAX_READ = 64 * 1024,
     MAP_GENERATIONS = 16, /* mappings of one node in its life */
     MAP_EPOCH_MS = 512,   /* how long mincore() is believed */
-    MAP_REST_MS = 2000,
+    MAP_REST_MS = 5000,
     MAP_MIN_HITS = 8,   /* reads that a chunk is worth asking for */
-    MAP_MIN_FILLS = 64, /* chunks asked for in an epoch; fewer cost nothing */
+    MAP_MIN_FILLS = 16, /* chunks asked for in an epoch; fewer cost nothing */
     MAP_MAX_MAJOR = 4,  /* evictions met in an epoch */
 };
 
@@ -77,7 +77,7 @@ struct RawMap {
     /* Atomic. */
     bool outdated;      /* the file has another length now */
     int64_t rest_until; /* ms of the coarse clock */
-    int64_t epoch;      /* that is judged at its end */
+    int64_t judged;     /* when, in ms of the coarse clock */
     unsigned fills;
     MapHits hits[BLOCK_ACCT_SLOTS];
 };
@@ -224,34 +224,33 @@ static void count(unsigned *counter)
     qatomic_set(counter, qatomic_read(counter) + 1);
 }
 
-/* Evictions that this thread has met since the last epoch, in whatever file. */
-static long major_faults(int64_t epoch)
+/* Evictions that this thread has met lately, in whatever file. */
+static long major_faults(int64_t now)
 {
-    static __thread int64_t epoch_before;
+    static __thread int64_t time_before;
     static __thread long faults_before;
     struct rusage usage;
     long faults = 0;
 
     if (getrusage(RUSAGE_THREAD, &usage) == 0) {
-        faults = epoch - epoch_before <= 1 ? usage.ru_majflt - faults_before : 0;
+        faults = now - time_before < 2 * MAP_EPOCH_MS ? usage.ru_majflt - faults_before : 0;
         faults_before = usage.ru_majflt;
     }
-    epoch_before = epoch;
+    time_before = now;
     return faults;
 }
 
 /* Has it been worth it lately? The mapping rests if not. */
 static void map_judge(RawMap *m, int64_t now)
 {
-    int64_t epoch = now / MAP_EPOCH_MS;
-    long major = major_faults(epoch);
+    long major = major_faults(now);
     unsigned fills = qatomic_xchg(&m->fills, 0);
     unsigned hits = 0;
 
     for (int i = 0; i < BLOCK_ACCT_SLOTS; i++) {
         hits += qatomic_xchg(&m->hits[i].n, 0);
     }
-    qatomic_set(&m->epoch, epoch);
+    qatomic_set(&m->judged, now);
     if ((fills > MAP_MIN_FILLS && hits / MAP_MIN_HITS < fills) || major > MAP_MAX_MAJOR) {
         trace_file_map_rest(m->fd, hits, fills, major);
         qatomic_set(&m->rest_until, now + MAP_REST_MS);
@@ -293,7 +292,7 @@ static uint64_t chunk_fill(RawMap *m, MapChunk *place, uint64_t chunk, uint64_t 
     smp_wmb();
     qatomic_set(&place->pages, pages);
     qatomic_store_release(&place->tag, tag);
-    if (now / MAP_EPOCH_MS != qatomic_read(&m->epoch)) {
+    if (now - qatomic_read(&m->judged) >= MAP_EPOCH_MS) {
         map_judge(m, now);
     }
     count(&m->fills);

@@ -29,7 +29,8 @@ int __wrap_getaddrinfo(const char *node, const char *service, const struct addri
                        struct addrinfo **res);
 int __wrap_openpty(int *master, int *slave, char *name, const struct termios *termp,
                    const struct winsize *winp);
-void coroutine_fn __wrap_qemu_co_sleep_ns(QEMUClockType type, int64_t ns);
+void coroutine_fn __wrap_qemu_co_sleep_ns_wakeable(QemuCoSleep *w, QEMUClockType type, int64_t ns);
+void coroutine_fn __real_qemu_co_sleep_ns_wakeable(QemuCoSleep *w, QEMUClockType type, int64_t ns);
 
 static bool guarded;
 static char *folder;
@@ -153,6 +154,7 @@ int __wrap_openpty(int *master, int *slave, char *name, const struct termios *te
 }
 
 /* The latency that a node was given would be waited for. */
-void coroutine_fn __wrap_qemu_co_sleep_ns(QEMUClockType type, int64_t ns)
+void coroutine_fn __wrap_qemu_co_sleep_ns_wakeable(QemuCoSleep *w, QEMUClockType type, int64_t ns)
 {
+    __real_qemu_co_sleep_ns_wakeable(w, type, MIN(ns, INT64_C(1000)));
 }
