@@ -19,7 +19,7 @@ import time
 import cases
 import measure
 import tables
-from common import BenchError, knows_direct, machine, make_image, version
+from common import BenchError, awake, knows_direct, machine, make_image, version
 
 
 def print_cells(cells, width=40):
@@ -78,6 +78,9 @@ def add_arguments(parser):
     parser.add_argument('--real-time', action='store_true',
                         help='before all other processes (SCHED_FIFO; root only): for a machine '
                         'that is busy with something else')
+    parser.add_argument('--awake', action='store_true',
+                        help='keep the CPUs from sleeping: on a virtual machine each wake-up '
+                        'from a halt may take its host many times what all else here takes')
     parser.add_argument('--folder', help='where to put two files of 256 MiB (default: a new one '
                         'among the temporary ones)')
     parser.add_argument('--json', help='write all samples there')
@@ -115,7 +118,7 @@ def introduce(args):
     about = {'date': time.strftime('%Y-%m-%d'), **machine(),
              **{who: version(program) for who, program in args.programs.items()},
              'rounds': args.rounds, 'seconds': args.seconds, 'aio': args.aio, 'pinned': args.pin,
-             'real_time': args.real_time}
+             'real_time': args.real_time, 'awake': args.awake}
     print(f'{about["cpus"]} x {about["cpu"]}, Linux {about["kernel"]}, load average '
           f'{about["load_average"]:.2f}')
     for who in args.programs:
@@ -143,7 +146,8 @@ def main():
     try:
         with tempfile.TemporaryDirectory(dir=args.folder) as folder:
             make_images(args, folder)
-            rows = run(args, folder)
+            with awake(args):
+                rows = run(args, folder)
     except BenchError as err:
         sys.exit(f'bench: {err}')
     except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What all benchmarks need: the machine, the files, where programs run."""
 
+import contextlib
 import os
 import pathlib
 import platform
@@ -18,6 +19,20 @@ def pinned(args, cpu):
     """What to put before a command to keep it on one CPU, and before what else wants to run."""
     return (['chrt', '-f', '10'] if args.real_time else []) + \
         (['taskset', '-c', str(cpu)] if args.pin else [])
+
+
+@contextlib.contextmanager
+def awake(args):
+    """Keeps all CPUs from sleeping, by what runs only when nobody else wants to (SCHED_IDLE)."""
+    spin = ['sh', '-c', 'while :; do :; done']
+    spinners = [subprocess.Popen(['chrt', '-i', '0', 'taskset', '-c', str(cpu), *spin])
+                for cpu in range(os.cpu_count())] if args.awake else []
+    try:
+        yield
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.wait()
 
 
 def version(program):

@@ -52,6 +52,8 @@ def machine(about):
            f'`aio={about["aio"]}`', 'pinned' if about['pinned'] else 'not pinned']
     if about['real_time']:
         how.append('before all other processes')
+    if about['awake']:
+        how.append('CPUs kept awake')
     return '\n'.join([
         f'* {about["date"]}; {about["cpus"]} CPUs ({about["cpu"]}), Linux {about["kernel"]}, load '
         f'average {about["load_average"]} at the beginning and {about["load_average_after"]} at '
