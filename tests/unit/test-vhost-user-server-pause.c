@@ -153,6 +153,24 @@ static void client_attacks(VusClientThread *self)
     vus_client_close(&vus);
 }
 
+/* Now and then the trip waits for a queue, and notices nothing else. */
+static void client_attacks_and_talks(VusClientThread *self)
+{
+    VusClient vus;
+
+    client_begin(&vus, self);
+    attack_until_paused(&vus);
+    for (unsigned i = 0; !qatomic_read(&self->stop); i++) {
+        offer(&vus, 0);
+        offer(&vus, 1);
+        vus_client_restart_queue(&vus, i % QUEUES);
+        finish(&vus, 0);
+        finish(&vus, 1);
+        round_done(self);
+    }
+    vus_client_close(&vus);
+}
+
 static void client_restarts_its_queues(VusClientThread *self)
 {
     VusClient vus;
@@ -250,6 +268,25 @@ static void test_drains_and_moves_end_a_pause(void)
     vhost_user_server_stop(&server);
 }
 
+/* Detach and attach at once: whoever ends a pause by that has to see to what it was for. */
+static void test_detach_without_drain_ends_a_pause(void)
+{
+    VusClientThread client;
+
+    server_begin();
+    vus_client_thread_start(&client, NULL, client_attacks_and_talks);
+    for (unsigned i = 0; i < 4 * ROUNDS; i++) {
+        main_loop_wait(false);
+        vhost_user_server_detach_aio_context(&server);
+        vhost_user_server_attach_aio_context(&server, qemu_get_aio_context());
+        if (i % 8 == 0) {
+            wait_for_rounds(&client, qatomic_load_acquire(&client.rounds) + 1);
+        }
+    }
+    vus_client_thread_join(&client);
+    vhost_user_server_stop(&server);
+}
+
 static void test_stop_ends_a_pause(void)
 {
     VusClientThread client;
@@ -273,6 +310,8 @@ int main(int argc, char **argv)
     harness_add("/vhost-user-server-pause/client_leaves_in_a_pause", test_client_leaves_in_a_pause);
     harness_add("/vhost-user-server-pause/drains_and_moves_end_a_pause",
                 test_drains_and_moves_end_a_pause);
+    harness_add("/vhost-user-server-pause/detach_without_drain_ends_a_pause",
+                test_detach_without_drain_ends_a_pause);
     harness_add("/vhost-user-server-pause/stop_ends_a_pause", test_stop_ends_a_pause);
     ret = harness_run();
     iothread_destroy(thread);
