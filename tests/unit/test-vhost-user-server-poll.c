@@ -77,6 +77,7 @@ static void poll_always(void)
     aio_context_set_poll_params(ctx, 100 * SCALE_MS, 0, 0, &error_abort);
     ctx->poll_ns = ctx->poll_max_ns;
     ctx->poll_avg_ns = 0;
+    ctx->poll_vain_ns = 0; /* what was polled in vain before does not count */
 }
 
 static void nothing(void *opaque)
