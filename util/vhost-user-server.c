@@ -126,7 +126,10 @@ void vhost_user_server_dec_in_flight(VuServer *server)
 
 bool vhost_user_server_has_in_flight(VuServer *server)
 {
-    return qatomic_load_acquire(&server->in_flight) & ~VU_SERVER_WAIT_IDLE ||
+    /* One may turn into the other between two looks; but not back again while the server is quiet.
+     */
+    return qatomic_load_acquire(&server->pending_sync) ||
+           qatomic_load_acquire(&server->in_flight) & ~VU_SERVER_WAIT_IDLE ||
            qatomic_load_acquire(&server->pending_sync);
 }
 
