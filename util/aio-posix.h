@@ -109,6 +109,12 @@ int aio_context_set_fdmon(AioContext *ctx, const FDMonOps *ops);
 uint64_t fdmon_io_uring_enters(AioContext *ctx);
 
 /**
+ * fdmon_io_uring_raise_flag: say in the ring of @ctx that completions are to be fetched, as the
+ * kernel does; there are none. For tests. Home thread.
+ */
+void fdmon_io_uring_raise_flag(AioContext *ctx);
+
+/**
  * fdmon_io_uring_restrict: let rings do from now on only what event loops and files need, and make
  * some for @contexts contexts that come when the process may make none any more; those beyond wait
  * by epoll.  Before the first context.  0, or -errno: there may be fewer.

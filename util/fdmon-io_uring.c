@@ -20,6 +20,10 @@
  * another thread (or a forked child) goes on with the context, the kernel refuses, and the ring is
  * made anew; no I/O may be in flight then.
  *
+ * The flag may be raised just after what it speaks of has been delivered, when thread and kernel
+ * meet at the wrong moment; it then stands until something else completes.  A flag that a system
+ * call has not lowered, and that brought nothing, does not keep the loop from sleeping.
+ *
  * In a GMainContext the GSource polls the ring's descriptor, which a ring with DEFER_TASKRUN does
  * not support: the ring is changed for one without.
  *
@@ -52,6 +56,7 @@ typedef struct FDMonUring {
     bool deferring;  /* made with DEFER_TASKRUN */
     bool disabled;   /* made with R_DISABLED and not yet enabled */
     bool task_flag;  /* the ring's flags tell of completions not yet delivered */
+    bool flag_empty; /* home thread: they do, but there was nothing to deliver */
 
     /* Under list_lock. */
     QSIMPLEQ_HEAD(, AioHandler) changes;
@@ -199,7 +204,7 @@ static void fdmon_uring_update(AioContext *ctx, AioHandler *old_node, AioHandler
 }
 
 static int enter(AioContext *ctx, FDMonUring *s, int64_t timeout);
-static void harvest(AioContext *ctx, FDMonUring *s);
+static unsigned harvest(AioContext *ctx, FDMonUring *s);
 
 static struct io_uring_sqe *get_sqe(AioContext *ctx, FDMonUring *s)
 {
@@ -304,7 +309,8 @@ static void handler_done(AioContext *ctx, FDMonUring *s, AioHandler *node, int r
     QSIMPLEQ_INSERT_TAIL(&s->rearm, node, fdmon_rearm);
 }
 
-static void harvest(AioContext *ctx, FDMonUring *s)
+/* How many there were. */
+static unsigned harvest(AioContext *ctx, FDMonUring *s)
 {
     struct io_uring_cqe *cqe;
     unsigned head, n = 0;
@@ -326,15 +332,23 @@ static void harvest(AioContext *ctx, FDMonUring *s)
         }
     }
     io_uring_cq_advance(&s->ring, n);
+    return n;
 }
 
 /* Waiting */
 
+static bool task_flag_raised(FDMonUring *s)
+{
+    return IO_URING_READ_ONCE(*s->ring.sq.kflags) & IORING_SQ_TASKRUN;
+}
+
+/* Is a system call worth while? */
 static bool completions_waiting(FDMonUring *s)
 {
     unsigned flags = IO_URING_READ_ONCE(*s->ring.sq.kflags);
 
-    return io_uring_cq_ready(&s->ring) || (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW));
+    return io_uring_cq_ready(&s->ring) || (flags & IORING_SQ_CQ_OVERFLOW) ||
+           (!s->flag_empty && (flags & IORING_SQ_TASKRUN));
 }
 
 /* Submits and waits in one system call.  @timeout in ns; -1: without end. */
@@ -380,7 +394,8 @@ static int fdmon_uring_wait(AioContext *ctx, int64_t timeout)
         timeout = 0;
     }
     /* Without the flag only a system call delivers what has been completed meanwhile. */
-    if (timeout == 0 && s->task_flag && !io_uring_sq_ready(&s->ring) && !completions_waiting(s)) {
+    if (timeout == 0 && s->task_flag && !io_uring_sq_ready(&s->ring) && !completions_waiting(s) &&
+        !s->flag_empty) {
         return 0;
     }
     ret = enter(ctx, s, timeout);
@@ -389,7 +404,7 @@ static int fdmon_uring_wait(AioContext *ctx, int64_t timeout)
         prepare(ctx, s);
         ret = enter(ctx, s, timeout);
     }
-    harvest(ctx, s);
+    s->flag_empty = harvest(ctx, s) == 0 && task_flag_raised(s);
     return ret == -ETIME || ret > 0 ? 0 : ret;
 }
 
@@ -465,6 +480,14 @@ static void fdmon_uring_add_sqe(AioContext *ctx,
     sqe->user_data = (uintptr_t)cqe_handler | TAG_REQUEST;
     s->nr_requests++;
     s->nr_unsubmitted++;
+}
+
+void fdmon_io_uring_raise_flag(AioContext *ctx)
+{
+    FDMonUring *s = ctx->fdmon_state;
+
+    assert(ctx->fdmon_ops == &fdmon_io_uring_ops);
+    *s->ring.sq.kflags |= IORING_SQ_TASKRUN;
 }
 
 uint64_t fdmon_io_uring_enters(AioContext *ctx)

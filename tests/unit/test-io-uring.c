@@ -257,6 +257,46 @@ static void test_busy_polling_sees_completions(void)
     close(fd);
 }
 
+static void set_true(void *opaque)
+{
+    *(bool *)opaque = true;
+}
+
+static void wait_ms(int ms)
+{
+    bool over = false;
+    QEMUTimer *timer = aio_timer_new(ctx, QEMU_CLOCK_REALTIME, SCALE_MS, set_true, &over);
+
+    timer_mod(timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + ms);
+    while (!over) {
+        aio_poll(ctx, true);
+    }
+    timer_free(timer);
+}
+
+/* The kernel may raise its flag after what it speaks of has been fetched. */
+static void test_flag_without_completions_is_no_reason_to_spin(void)
+{
+    Request req = { 0 };
+    int fd = open_pattern();
+    uint64_t before;
+
+    settle();
+    for (int i = 0; i < 2; i++) {
+        aio_context_set_poll_params(ctx, i * 100 * SCALE_US, 0, 0, &error_abort);
+        ctx->poll_ns = ctx->poll_max_ns;
+        ctx->poll_avg_ns = 0;
+        fdmon_io_uring_raise_flag(ctx);
+        before = fdmon_io_uring_enters(ctx);
+        wait_ms(50);
+        g_assert_cmpint(fdmon_io_uring_enters(ctx) - before, <, 10);
+    }
+    request_start(&req, fd, 1);
+    finish();
+    g_assert_cmpint(req.res, ==, 1);
+    close(fd);
+}
+
 static void nop_done(CqeHandler *handler)
 {
     active--;
@@ -321,6 +361,8 @@ static const struct {
     { "/io-uring/callback_submits_again", test_callback_submits_again },
     { "/io-uring/callback_waits_for_another", test_callback_waits_for_another },
     { "/io-uring/busy_polling_sees_completions", test_busy_polling_sees_completions },
+    { "/io-uring/flag_without_completions_is_no_reason_to_spin",
+      test_flag_without_completions_is_no_reason_to_spin },
     { "/io-uring/time_of_submission_is_no_waiting", test_time_of_submission_is_no_waiting },
     { "/io-uring/gsource_serves_requests", test_gsource_serves_requests },
 };
