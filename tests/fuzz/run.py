@@ -111,7 +111,7 @@ def fuzz(target, options):
 def fuzz_afl(target, options):
     """Runs afl-fuzz; what it adds goes into the working folder too."""
     program = build('afl', target, options.work)
-    out = os.path.join(options.work, f'{target}.afl')
+    out = os.path.join(options.work, f'{target}.afl-out')
     seeds = os.path.join(CORPUS, target)
     command = ['afl-fuzz', '-i', seeds, '-o', out, '-V', str(options.seconds), '-m', 'none',
                '-t', '2000+']
