@@ -120,6 +120,10 @@ static int coroutine_fn raw_co_uring(RawOp *op)
 
 static int coroutine_fn raw_co_submit(BDRVRawState *s, RawOp *op)
 {
+    /* Those that synchronise take long, and the kernel may do several at once. */
+    if (op->type == RAW_OP_WRITE && !op->rw_flags && raw_writes_batched(s)) {
+        return raw_co_write_batched(s, op->iov, op->niov, op->offset, op->bytes);
+    }
 #ifdef CONFIG_LINUX_IO_URING
     if (s->use_io_uring && aio_has_io_uring()) {
         return raw_co_uring(op);

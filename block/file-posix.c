@@ -62,6 +62,7 @@ static int raw_check_type(BlockDriverState *bs, BlockdevDriver driver, const cha
         return -errno;
     }
     s->is_device = S_ISBLK(st.st_mode);
+    s->batch_writes = S_ISREG(st.st_mode) && !s->direct;
     if (driver == BLOCKDEV_DRIVER_FILE) {
         if (!S_ISREG(st.st_mode)) {
             error_setg(errp, "'%s' driver requires '%s' to be a regular file", bs->drv->format_name,
@@ -147,6 +148,7 @@ static int raw_open(BlockDriverState *bs, BlockdevOptions *opts, int flags, Erro
         qemu_close(s->fd);
         return ret;
     }
+    qemu_mutex_init(&s->write_lock);
     g_free(bs->filename);
     bs->filename = g_strdup(o->filename);
     bs->supported_write_flags = BDRV_REQ_FUA;
@@ -159,6 +161,7 @@ static void raw_close(BlockDriverState *bs)
     BDRVRawState *s = bs->opaque;
 
     raw_map_free(s);
+    qemu_mutex_destroy(&s->write_lock);
     qemu_close(s->fd);
     s->fd = -1;
 }
@@ -257,18 +260,19 @@ static void raw_refresh_limits(BlockDriverState *bs, Error **errp)
     bs->bl.opt_mem_alignment = MAX((size_t)s->dio_mem_align, qemu_real_host_page_size());
 }
 
-#define FILE_DRIVER(name)                                                                         \
-    {                                                                                             \
-        .format_name = name, .instance_size = sizeof(BDRVRawState), .bdrv_open = raw_open,        \
-        .bdrv_close = raw_close, .bdrv_refresh_limits = raw_refresh_limits,                       \
-        .bdrv_check_perm = raw_check_perm, .bdrv_set_perm = raw_set_perm,                         \
-        .bdrv_abort_perm_update = raw_abort_perm_update, .bdrv_co_preadv = raw_co_preadv,         \
-        .bdrv_co_pwritev = raw_co_pwritev, .bdrv_try_preadv = raw_try_preadv,                     \
-        .bdrv_co_pwrite_zeroes = raw_co_pwrite_zeroes, .bdrv_co_pdiscard = raw_co_pdiscard,       \
-        .bdrv_co_secure_erase = raw_co_secure_erase, .bdrv_co_get_lifetime = raw_co_get_lifetime, \
-        .bdrv_co_flush_to_disk = raw_co_flush_to_disk, .bdrv_co_getlength = raw_co_getlength,     \
-        .bdrv_co_truncate = raw_co_truncate,                                                      \
-        .bdrv_get_allocated_file_size = raw_get_allocated_file_size,                              \
+#define FILE_DRIVER(name)                                                                     \
+    {                                                                                         \
+        .format_name = name, .instance_size = sizeof(BDRVRawState), .bdrv_open = raw_open,    \
+        .bdrv_close = raw_close, .bdrv_refresh_limits = raw_refresh_limits,                   \
+        .bdrv_check_perm = raw_check_perm, .bdrv_set_perm = raw_set_perm,                     \
+        .bdrv_abort_perm_update = raw_abort_perm_update, .bdrv_co_preadv = raw_co_preadv,     \
+        .bdrv_co_pwritev = raw_co_pwritev, .bdrv_try_preadv = raw_try_preadv,                 \
+        .bdrv_try_pwritev = raw_try_pwritev, .bdrv_co_pwrite_zeroes = raw_co_pwrite_zeroes,   \
+        .bdrv_co_pdiscard = raw_co_pdiscard, .bdrv_co_secure_erase = raw_co_secure_erase,     \
+        .bdrv_co_get_lifetime = raw_co_get_lifetime,                                          \
+        .bdrv_co_flush_to_disk = raw_co_flush_to_disk, .bdrv_co_getlength = raw_co_getlength, \
+        .bdrv_co_truncate = raw_co_truncate,                                                  \
+        .bdrv_get_allocated_file_size = raw_get_allocated_file_size,                          \
     }
 
 static BlockDriver file_drivers[] = { FILE_DRIVER("file"), FILE_DRIVER("host_device") };

@@ -7,6 +7,13 @@
 
 struct BlockLifetime;
 
+/* How writes through the page cache are done (file-posix-write.c). */
+typedef enum RawWrites {
+    RAW_WRITES_UNKNOWN, /* in a batch, which finds it out */
+    RAW_WRITES_BATCHED,
+    RAW_WRITES_NOWAIT, /* by io_uring, if it may be used */
+} RawWrites;
+
 typedef struct BDRVRawState {
     /* Constant after the open. */
     int fd;
@@ -14,6 +21,7 @@ typedef struct BDRVRawState {
     bool direct;
     bool use_io_uring;
     bool use_map;
+    bool batch_writes;
     /* 0: regular files have no limit. Bytes. */
     uint32_t dio_mem_align;
     uint32_t dio_offset_align;
@@ -29,6 +37,10 @@ typedef struct BDRVRawState {
     bool no_punch_hole;
     bool no_blkzeroout;
     bool no_blkdiscard;
+    RawWrites writes;
+
+    /* A thread of the pool is writing through the page cache. */
+    QemuMutex write_lock;
 
     /* file-posix-map.c; atomic. The newest mapping, or NULL. */
     struct RawMap *map;
@@ -56,6 +68,15 @@ int coroutine_fn raw_co_preadv(BlockDriverState *bs, int64_t offset, int64_t byt
 int coroutine_fn raw_co_pwritev(BlockDriverState *bs, int64_t offset, int64_t bytes,
                                 QEMUIOVector *qiov, BdrvRequestFlags flags);
 int coroutine_fn raw_co_flush_to_disk(BlockDriverState *bs);
+
+/* file-posix-write.c: writing to the page cache */
+/* Must writes that are neither direct nor synchronous be given to the following? */
+bool raw_writes_batched(const BDRVRawState *s);
+int raw_try_pwritev(BlockDriverState *bs, int64_t offset, int64_t bytes, const struct iovec *iov,
+                    int niov, struct BlkTryWrite *write);
+/* One attempt: bytes, or -errno. */
+int coroutine_fn raw_co_write_batched(BDRVRawState *s, const struct iovec *iov, int niov,
+                                      int64_t offset, int64_t bytes);
 
 /* file-posix-map.c: reading what is in the page cache */
 int raw_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes, const struct iovec *iov,

@@ -77,7 +77,7 @@ static int null_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes,
 }
 
 static int null_try_pwritev(BlockDriverState *bs, int64_t offset, int64_t bytes,
-                            const struct iovec *iov, int niov)
+                            const struct iovec *iov, int niov, struct BlkTryWrite *write)
 {
     return null_done_at_once(bs->opaque) ? 0 : -EAGAIN;
 }

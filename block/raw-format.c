@@ -143,11 +143,11 @@ static int raw_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes,
 }
 
 static int raw_try_pwritev(BlockDriverState *bs, int64_t offset, int64_t bytes,
-                           const struct iovec *iov, int niov)
+                           const struct iovec *iov, int niov, BlkTryWrite *write)
 {
     int64_t place = raw_place(bs, offset, bytes);
 
-    return place < 0 ? -EAGAIN : bdrv_try_pwritev(bs->file, place, bytes, iov, niov);
+    return place < 0 ? -EAGAIN : bdrv_try_pwritev(bs->file, place, bytes, iov, niov, write);
 }
 
 static int coroutine_fn raw_co_pwrite_zeroes(BlockDriverState *bs, int64_t offset, int64_t bytes,

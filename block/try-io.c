@@ -26,7 +26,7 @@ static bool write_is_plain(BlockDriverState *bs)
 }
 
 int bdrv_try_pwritev(BdrvChild *child, int64_t offset, int64_t bytes, const struct iovec *iov,
-                     int niov)
+                     int niov, BlkTryWrite *write)
 {
     BlockDriverState *bs = child->bs;
     int ret;
@@ -35,8 +35,8 @@ int bdrv_try_pwritev(BdrvChild *child, int64_t offset, int64_t bytes, const stru
         bdrv_check_write_perm(child, offset + bytes) < 0) {
         return -EAGAIN;
     }
-    ret = bs->drv->bdrv_try_pwritev(bs, offset, bytes, iov, niov);
-    if (ret == 0) {
+    ret = bs->drv->bdrv_try_pwritev(bs, offset, bytes, iov, niov, write);
+    if (ret == 0 || ret == -EINPROGRESS) {
         bdrv_note_write_end(bs, offset + bytes);
     }
     return ret;
@@ -83,7 +83,7 @@ int blk_try_preadv(BlkTryBatch *batch, int64_t offset, int64_t bytes, const stru
 }
 
 int blk_try_pwritev(BlkTryBatch *batch, int64_t offset, int64_t bytes, const struct iovec *iov,
-                    int niov)
+                    int niov, BlkTryWrite *write)
 {
     int ret;
 
@@ -91,12 +91,24 @@ int blk_try_pwritev(BlkTryBatch *batch, int64_t offset, int64_t bytes, const str
     if (!try_allowed(batch, offset, bytes) || !qatomic_read(&batch->blk->enable_write_cache)) {
         return -EAGAIN;
     }
-    ret = bdrv_try_pwritev(batch->root, offset, bytes, iov, niov);
+    ret = bdrv_try_pwritev(batch->root, offset, bytes, iov, niov, write);
     if (ret == 0) {
         batch->writes++;
         batch->written_bytes += bytes;
+    } else if (ret == -EINPROGRESS) {
+        write->blk = batch->blk;
+        write->begun = batch->begun;
     }
     return ret;
+}
+
+void blk_try_write_done(const BlkTryWrite *write)
+{
+    BlockAcctStats *stats = &write->blk->stats;
+    int64_t now = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+
+    block_acct_add(stats, BLOCK_ACCT_WRITE, 1, write->bytes, now - write->begun);
+    block_acct_touch(stats, now);
 }
 
 void blk_try_end(BlkTryBatch *batch)

@@ -3,8 +3,10 @@
  * The queues of a vhost-user-blk export.
  *
  * Theory of operation: a kick takes what waits in the ring. A plain read or write that needs no
- * waiting is done on the spot, and its used entry becomes visible with some others'; every other
- * request runs in a coroutine of its own through the virtio-blk handler and is pushed at its end.
+ * waiting is done on the spot, and its used entry becomes visible with some others'; a plain write
+ * that the driver takes to do it together with others is pushed when it calls back; every other
+ * request, and a write that has failed, runs in a coroutine of its own through the virtio-blk
+ * handler and is pushed at its end.
  * The guest is told of the first request that is done during one turn, so that it wakes up while we
  * go on, and once of all others; or once of all that complete in one iteration of the event loop.
  * All of that runs in the queue's context.
@@ -41,6 +43,9 @@ typedef struct VuBlkReq {
     VuVirtqElement elem;
     VuBlkQueue *queue;
     int64_t start; /* when its turn began; 0: nobody measures */
+#ifdef CONFIG_DEVICE_BACKENDS
+    BlkTryWrite write;
+#endif
 } VuBlkReq;
 
 /* With the vectors, and what the library notes of them. */
@@ -191,20 +196,28 @@ static void vu_blk_announce_later(VuBlkQueue *queue)
 
 /* Requests that take their time */
 
-static void coroutine_fn vu_blk_co_request(void *opaque)
+/* @written: bytes. @req is gone. */
+static void vu_blk_complete(VuBlkReq *req, int written, const VirtioBlkReqInfo *info)
 {
-    VuBlkReq *req = opaque;
     VuBlkQueue *queue = req->queue;
     VuDev *vu_dev = vu_blk_queue_dev(queue);
-    VirtioBlkReqInfo info;
-    int written = virtio_blk_process_req_info(queue->handler, req->elem.in_sg, req->elem.out_sg,
-                                              req->elem.in_num, req->elem.out_num, &info);
 
-    vu_queue_push(vu_dev, vu_get_queue(vu_dev, queue->index), &req->elem, MAX(written, 0));
-    vu_blk_count_done(queue, req->start, &info);
+    vu_queue_push(vu_dev, vu_get_queue(vu_dev, queue->index), &req->elem, written);
+    vu_blk_count_done(queue, req->start, info);
     free(req);
     queue->completed++;
     vu_blk_announce_later(queue);
+}
+
+static void coroutine_fn vu_blk_co_request(void *opaque)
+{
+    VuBlkReq *req = opaque;
+    VirtioBlkReqInfo info;
+    int written =
+        virtio_blk_process_req_info(req->queue->handler, req->elem.in_sg, req->elem.out_sg,
+                                    req->elem.in_num, req->elem.out_num, &info);
+
+    vu_blk_complete(req, MAX(written, 0), &info);
 }
 
 static size_t vu_blk_weight(const VuVirtqElement *e, size_t bytes)
@@ -284,14 +297,65 @@ static void vu_blk_turn_settle(VuBlkTurn *turn)
     blk_try_end(&turn->batch);
 }
 
+static VirtioBlkIov vu_blk_iov(const VuBlkReq *req)
+{
+    return (VirtioBlkIov){ req->elem.in_sg, req->elem.out_sg, req->elem.in_num, req->elem.out_num };
+}
+
+/* A write that failed is tried once more in a coroutine, which knows what to do with errors. */
+static void vu_blk_write_failed(VuBlkReq *req)
+{
+    Coroutine *co = qemu_coroutine_try_create(vu_blk_co_request, req, false);
+    VirtioBlkReqInfo info = { .type = VIRTIO_BLK_T_OUT, .status = VIRTIO_BLK_S_IOERR };
+
+    if (co) {
+        qemu_coroutine_enter(co);
+    } else {
+        *(uint8_t *)req->elem.in_sg[req->elem.in_num - 1].iov_base = info.status;
+        vu_blk_complete(req, 1, &info);
+    }
+}
+
+static void vu_blk_written(BlkTryWrite *write, int ret)
+{
+    VuBlkReq *req = container_of(write, VuBlkReq, write);
+    VirtioBlkIov iov = vu_blk_iov(req);
+    VirtioBlkReqInfo info;
+
+    if (ret < 0) {
+        vu_blk_write_failed(req);
+    } else {
+        int written = virtio_blk_try_done(&iov, write, &info);
+
+        vu_blk_complete(req, written, &info);
+    }
+}
+
+/* It is the driver's until vu_blk_written(). */
+static void vu_blk_in_progress(VuBlkTurn *turn, VuBlkReq *req)
+{
+    turn->taken += vu_blk_weight(&req->elem, req->write.bytes);
+    vu_blk_count_taken(turn->queue, &req->start);
+    vu_blk_queue_get(turn->queue);
+    if (req == turn->queue->spare) {
+        turn->queue->spare = NULL;
+    }
+}
+
+/* False: nothing has happened. */
 static bool vu_blk_try(VuBlkTurn *turn, VuBlkReq *req)
 {
     VuBlkQueue *queue = turn->queue;
-    const VirtioBlkIov iov = { req->elem.in_sg, req->elem.out_sg, req->elem.in_num,
-                               req->elem.out_num };
+    const VirtioBlkIov iov = vu_blk_iov(req);
     VirtioBlkReqInfo info;
-    int written = virtio_blk_try_req(queue->handler, &turn->batch, &iov, &info);
+    int written;
 
+    req->write.cb = vu_blk_written;
+    written = virtio_blk_try_req(queue->handler, &turn->batch, &iov, &info, &req->write);
+    if (written == -EINPROGRESS) {
+        vu_blk_in_progress(turn, req);
+        return true;
+    }
     if (written < 0) {
         return false;
     }
@@ -302,6 +366,9 @@ static bool vu_blk_try(VuBlkTurn *turn, VuBlkReq *req)
     vu_blk_count_done(queue, req->start, &info);
     if (queue->filled == VU_BLK_FLUSH_MAX) {
         vu_blk_flush(queue, turn->vq);
+    }
+    if (req != queue->spare) {
+        free(req);
     }
     return true;
 }
@@ -345,9 +412,6 @@ static bool vu_blk_serve(VuBlkTurn *turn, VuBlkReq *req)
     bool started;
 
     if (vu_blk_try(turn, req)) {
-        if (req != queue->spare) {
-            free(req);
-        }
         return true;
     }
     if (req == queue->spare) {

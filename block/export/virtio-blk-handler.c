@@ -370,8 +370,24 @@ static bool try_range(const VirtioBlkHandler *handler, uint64_t sector, uint64_t
            bytes >> VIRTIO_BLK_SECTOR_BITS <= BDRV_REQUEST_MAX_SECTORS;
 }
 
+/* Bytes of @in that were written to. */
+static int try_succeeded(const VirtioBlkIov *iov, uint32_t type, uint64_t bytes,
+                         VirtioBlkReqInfo *ret_info)
+{
+    *(uint8_t *)iov->in[iov->in_num - 1].iov_base = VIRTIO_BLK_S_OK;
+    *ret_info = (VirtioBlkReqInfo){ .type = type, .status = VIRTIO_BLK_S_OK, .bytes = bytes };
+    return type == VIRTIO_BLK_T_IN ? bytes + 1 : 1;
+}
+
+int virtio_blk_try_done(const VirtioBlkIov *iov, const BlkTryWrite *write,
+                        VirtioBlkReqInfo *ret_info)
+{
+    blk_try_write_done(write);
+    return try_succeeded(iov, VIRTIO_BLK_T_OUT, write->bytes, ret_info);
+}
+
 int virtio_blk_try_req(const VirtioBlkHandler *handler, BlkTryBatch *batch, const VirtioBlkIov *iov,
-                       VirtioBlkReqInfo *ret_info)
+                       VirtioBlkReqInfo *ret_info, BlkTryWrite *write)
 {
     uint64_t sector, bytes;
     uint32_t type;
@@ -391,14 +407,9 @@ int virtio_blk_try_req(const VirtioBlkHandler *handler, BlkTryBatch *batch, cons
         bytes = iov_size(iov->out + 1, iov->out_num - 1);
         if (try_range(handler, sector, bytes)) {
             ret = blk_try_pwritev(batch, sector << VIRTIO_BLK_SECTOR_BITS, bytes, iov->out + 1,
-                                  iov->out_num - 1);
+                                  iov->out_num - 1, write);
         }
     }
-    if (ret < 0) {
-        return ret;
-    }
-    *(uint8_t *)iov->in[iov->in_num - 1].iov_base = VIRTIO_BLK_S_OK;
-    *ret_info = (VirtioBlkReqInfo){ .type = type, .status = VIRTIO_BLK_S_OK, .bytes = bytes };
-    return type == VIRTIO_BLK_T_IN ? bytes + 1 : 1;
+    return ret < 0 ? ret : try_succeeded(iov, type, bytes, ret_info);
 }
 #endif

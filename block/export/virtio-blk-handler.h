@@ -80,17 +80,26 @@ int coroutine_fn virtio_blk_process_req_info(VirtioBlkHandler *handler, struct i
 
 #ifdef CONFIG_DEVICE_BACKENDS
 struct BlkTryBatch;
+struct BlkTryWrite;
 
 /**
  * virtio_blk_try_req: Execute one request at once, without a coroutine, if it is a plain read or
  * write (header and status in elements of their own) of what needs no waiting.
  * @batch: of the handler's BlockBackend
+ * @write: for one that takes its time; or NULL
  *
  * Returns the number of bytes written to @in_iov; or -EAGAIN: virtio_blk_process_req_info() has to
- * do it, and tells what is wrong with it.
+ * do it, and tells what is wrong with it; or -EINPROGRESS: @write's callback will be called, and
+ * calls virtio_blk_try_done() unless the write has failed and virtio_blk_process_req_info() has to
+ * do it over.
  */
 int virtio_blk_try_req(const VirtioBlkHandler *handler, struct BlkTryBatch *batch,
-                       const VirtioBlkIov *iov, VirtioBlkReqInfo *ret_info);
+                       const VirtioBlkIov *iov, VirtioBlkReqInfo *ret_info,
+                       struct BlkTryWrite *write);
+
+/** virtio_blk_try_done: A write that was in progress has succeeded. The rest is as above. */
+int virtio_blk_try_done(const VirtioBlkIov *iov, const struct BlkTryWrite *write,
+                        VirtioBlkReqInfo *ret_info);
 #endif
 
 #endif /* VIRTIO_BLK_HANDLER_H */

@@ -21,6 +21,7 @@
 #include "qemu/queue.h"
 #include "qemu/thread.h"
 
+struct BlkTryWrite;
 struct BlockLifetime;
 
 /* What requests may look like when they reach the driver; lengths and alignments in bytes. */
@@ -114,11 +115,14 @@ struct BlockDriver {
                                        QEMUIOVector *qiov, BdrvRequestFlags flags);
     int coroutine_fn (*bdrv_co_pwritev)(BlockDriverState *bs, int64_t offset, int64_t bytes,
                                         QEMUIOVector *qiov, BdrvRequestFlags flags);
-    /* The same at once, or -EAGAIN; see block/try-io.h. Any thread, no coroutine. */
+    /*
+     * The same at once, or -EAGAIN; @write may be NULL. See block/try-io.h. Any thread, no
+     * coroutine.
+     */
     int (*bdrv_try_preadv)(BlockDriverState *bs, int64_t offset, int64_t bytes,
                            const struct iovec *iov, int niov);
     int (*bdrv_try_pwritev)(BlockDriverState *bs, int64_t offset, int64_t bytes,
-                            const struct iovec *iov, int niov);
+                            const struct iovec *iov, int niov, struct BlkTryWrite *write);
     /* -ENOTSUP: the block layer writes a buffer of zeroes. */
     int coroutine_fn (*bdrv_co_pwrite_zeroes)(BlockDriverState *bs, int64_t offset, int64_t bytes,
                                               BdrvRequestFlags flags);

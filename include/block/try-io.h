@@ -11,13 +11,38 @@
  * them to its child. Limits, drains, alignment, and whatever else takes time or thought give
  * -EAGAIN.
  *
+ * A driver that has someone else write (a thread, many writes together) may take a write and call
+ * back when it is done: -EINPROGRESS. If that fails, the write goes the ordinary way too, and
+ * happens once more.
+ *
  * A batch is counted and its time taken once, at its end.
  */
 #ifndef BLOCK_TRY_IO_H
 #define BLOCK_TRY_IO_H
 
 #include "block/block-common.h"
+#include "qemu/queue.h"
 #include "system/block-backend.h"
+
+/* A write that may outlive its batch: a part of the caller's request. */
+typedef struct BlkTryWrite {
+    /*
+     * Set by the caller. Called from the event loop of the thread that began the write. @ret: 0, or
+     * -errno: some of it may have been written.
+     */
+    void (*cb)(struct BlkTryWrite *write, int ret);
+
+    /* The block layer's, until @cb is called. */
+    BlockBackend *blk;
+    int64_t begun; /* ns of the real-time clock */
+    int64_t offset;
+    int64_t bytes;
+    /* The driver's. */
+    const struct iovec *iov;
+    int niov;
+    int ret;
+    QSIMPLEQ_ENTRY(BlkTryWrite) next;
+} BlkTryWrite;
 
 /* On the stack of one turn of one thread; no yield and no event loop between begin and end. */
 typedef struct BlkTryBatch {
@@ -34,8 +59,8 @@ typedef struct BlkTryBatch {
 /**
  * blk_try_begin: Begin a batch of requests.
  *
- * Any thread. The caller keeps drains waiting until blk_try_end(), by its BlockDevOps.drained_poll
- * or by blk_inc_in_flight().
+ * Any thread. The caller keeps drains waiting until blk_try_end(), and until each write that is in
+ * progress has called back, by its BlockDevOps.drained_poll or by blk_inc_in_flight().
  */
 void blk_try_begin(BlkTryBatch *batch, BlockBackend *blk);
 
@@ -47,9 +72,18 @@ void blk_try_begin(BlkTryBatch *batch, BlockBackend *blk);
 int blk_try_preadv(BlkTryBatch *batch, int64_t offset, int64_t bytes, const struct iovec *iov,
                    int niov);
 
-/** blk_try_pwritev: Write. Returns 0 if it was done; -EAGAIN if nothing happened. */
+/**
+ * blk_try_pwritev: Write.
+ * @write: NULL: at once or not at all
+ *
+ * Returns 0 if it was done; -EAGAIN if nothing happened; -EINPROGRESS if @write's callback will
+ * tell: it, @iov and what that points to must stay until then.
+ */
 int blk_try_pwritev(BlkTryBatch *batch, int64_t offset, int64_t bytes, const struct iovec *iov,
-                    int niov);
+                    int niov, BlkTryWrite *write);
+
+/** blk_try_write_done: Count a write that was in progress; from its callback, if it succeeded. */
+void blk_try_write_done(const BlkTryWrite *write);
 
 /** blk_try_end: End the batch and count what was done. */
 void blk_try_end(BlkTryBatch *batch);
@@ -58,6 +92,6 @@ void blk_try_end(BlkTryBatch *batch);
 int bdrv_try_preadv(BdrvChild *child, int64_t offset, int64_t bytes, const struct iovec *iov,
                     int niov);
 int bdrv_try_pwritev(BdrvChild *child, int64_t offset, int64_t bytes, const struct iovec *iov,
-                     int niov);
+                     int niov, BlkTryWrite *write);
 
 #endif /* BLOCK_TRY_IO_H */

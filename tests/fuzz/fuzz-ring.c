@@ -70,7 +70,7 @@ static bool try_request(FuzzDevice *d, VuVirtqElement *e)
     int written;
 
     blk_try_begin(&batch, handler.blk);
-    written = virtio_blk_try_req(&handler, &batch, &iov, &info);
+    written = virtio_blk_try_req(&handler, &batch, &iov, &info, NULL);
     blk_try_end(&batch);
     if (written < 0) {
         return false;

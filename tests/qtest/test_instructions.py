@@ -38,6 +38,7 @@ FIGURES = {
     ('null', 'write'): 1190,
     ('mapped', 'read'): 1640,
     ('file', 'read'): 3960,
+    ('file', 'write'): 2080,
 }
 
 
@@ -151,3 +152,6 @@ class Instructions(unittest.TestCase):
 
     def test_a_read_of_a_file(self):
         self.check('file', 'read')
+
+    def test_a_write_to_a_file(self):
+        self.check('file', 'write')

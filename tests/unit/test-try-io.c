@@ -30,7 +30,7 @@ static int try_write(BlockBackend *blk, int64_t offset, size_t bytes)
     int ret;
 
     blk_try_begin(&batch, blk);
-    ret = blk_try_pwritev(&batch, offset, bytes, &iov, 1);
+    ret = blk_try_pwritev(&batch, offset, bytes, &iov, 1, NULL);
     blk_try_end(&batch);
     return ret;
 }
