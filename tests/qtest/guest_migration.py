@@ -4,9 +4,11 @@
 What the back-end writes into the guest's memory is marked by the back-end, or lost. To see that,
 the device must write pages that nobody else touches, after QEMU has sent them once: the kernel's
 page cache, filled by reads while the migration goes on (init_on_alloc=0: the kernel does not write
-them itself), and compared after it without reading anything again.
+them itself). Both memories are compared before the guest goes on in the new one.
 
-Not a part of ./check, for it is not reliable yet (docs/devel/testing.md).
+QEMU's TCG loses what the guest's processor writes while it migrates, now and then
+(docs/devel/testing.md). A guest to which that has happened is not run any further; the move is
+tried again. Not a part of ./check.
 """
 
 import os
@@ -19,7 +21,7 @@ import threading
 import time
 import unittest
 
-from support import paths
+from support import guest_ram, paths
 from support.daemon import Daemon
 from support.guest_qemu import QemuGuest
 from support.image import KIB, MIB, Image, pattern
@@ -32,7 +34,7 @@ CACHED = (0, 24 * MIB)          # offset and length of what is read through the 
 STRESSED = (32 * MIB, 16 * MIB)
 WRITTEN = (56 * MIB, MIB)
 SEED = 5
-PAGE = 4 * KIB
+ATTEMPTS = 6                    # to move a guest of which QEMU loses nothing
 # The guest's only writer besides the device, so that no pass of the migration is the last one.
 DIRTY = ('[ -e /tmp/dirty ] || while [ ! -e /tmp/clean ]; do '
          'dd if=/dev/zero of=/tmp/dirty bs=64k count=512 conv=notrunc 2>/dev/null; done & true')
@@ -63,8 +65,11 @@ class Relay(threading.Thread):
         return bool(data)
 
     def run(self):
-        while self.forward():
-            pass
+        try:
+            while self.forward():
+                pass
+        except BrokenPipeError:
+            pass                # the target has read all that it needs
         self.close()
 
     def close(self):
@@ -84,7 +89,9 @@ class MigrationCase(unittest.TestCase):
         self.folder = tempfile.mkdtemp(dir=paths.cache())
         self.addCleanup(shutil.rmtree, self.folder)
         self.image = Image(os.path.join(self.folder, 'disk'), DISK_SIZE)
-        self.image.write(CACHED[0], pattern(*CACHED, SEED))
+        data = pattern(*CACHED, SEED)
+        self.image.write(CACHED[0], data)
+        self.data = set(guest_ram.pages(data))
         self.daemons = [self.start_daemon() for _ in range(2)]
         self.moves = 0
 
@@ -99,15 +106,18 @@ class MigrationCase(unittest.TestCase):
         self.addCleanup(daemon.close)
         return daemon
 
-    def start_guest(self, path, **options):
-        """A QEMU on the export at @path."""
-        guest = QemuGuest(path, device=f',num-queues=1{self.device}',
-                          append='init_on_alloc=0', **options)
+    def start_guest(self, path, incoming=None):
+        """A QEMU on the export at @path; one that waits for a guest does not run it by itself."""
+        guest = QemuGuest(path, device=f',num-queues=1{self.device}', append='init_on_alloc=0',
+                          extra=('-S',) if incoming else (), incoming=incoming)
         self.addCleanup(guest.close)
         return guest
 
     def migrate(self, source, path, during):
-        """Moves the guest to a new QEMU on the export at @path; @during runs after a first pass."""
+        """Moves the guest to a new QEMU on the export at @path; @during runs after a first pass.
+
+        Returns that QEMU, whose guest does not run yet, and what has arrived.
+        """
         self.moves += 1
         stream = os.path.join(self.folder, f'stream{self.moves}')
         target = self.start_guest(path, incoming=stream)
@@ -125,12 +135,16 @@ class MigrationCase(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline, 'the migration stands still')
         during()
         self.assertEqual(qmp.command('query-migrate')['status'], 'active')
-        qmp.command('migrate-set-parameters', downtime_limit=5000)
+        qmp.command('migrate-set-parameters', downtime_limit=60000)
         relay.start()
         until(lambda: self.ended(qmp), 'the migration has ended')
-        until(lambda: target.qmp.command('query-status')['running'], 'the guest runs again')
+        until(lambda: target.qmp.command('query-migrate').get('status') == 'completed',
+              'the guest has arrived')
+        for guest in (source, target):
+            self.assertFalse(guest.qmp.command('query-status')['running'])
+        arrival = guest_ram.compare(source, target, self.data)
         source.close()
-        return target
+        return target, arrival
 
     @staticmethod
     def passes(qmp):
@@ -174,38 +188,55 @@ class MigrationCase(unittest.TestCase):
         guest.run(f'blkio write /dev/vda {WRITTEN[0]} {WRITTEN[1]} {seed}; blkio flush /dev/vda')
         self.assertEqual(self.image.read(*WRITTEN), pattern(*WRITTEN, seed))
 
+    def check_arrival(self, arrival):
+        """All that the device has written is there."""
+        self.assertGreater(arrival.data, len(self.data) * 9 // 10)
+        self.assertEqual(arrival.wrong, 0)
+
     def there_and_back(self):
-        """Under a load that goes on all the time."""
+        """Under a load that goes on all the time; False if QEMU lost what others have written."""
         guest = self.start_guest(self.daemons[0].path('sock'))
         features = guest.run('cat $(dirname $(readlink -f /sys/block/vda))/../features')
         self.assertEqual(features[Feature.RING_PACKED], self.packed)
         self.start_stress(guest)
         for number in range(2):
             during = self.fill_cache(guest)
-            guest = self.migrate(guest, self.daemons[1 - number].path('sock'), during)
+            guest, arrival = self.migrate(guest, self.daemons[1 - number].path('sock'), during)
+            print(f'# move {number + 1}: {arrival.data} pages from the disk, of which '
+                  f'{arrival.wrong} are wrong; {arrival.lost} of all pages are')
+            self.check_arrival(arrival)
+            if arrival.lost > 0:
+                guest.close()
+                return False
+            guest.qmp.command('cont')
             cached, differing = self.cached(guest)
-            self.assertGreater(cached, CACHED[1] // PAGE * 9 // 10)
+            self.assertGreater(cached, len(self.data) * 9 // 10)
             self.assertEqual(differing, 0)
             self.check_disk(guest, number)
         self.end_stress(guest)
         self.assertNotRegex(guest.run('dmesg'), 'I/O error|is not a head')
+        guest.close()
+        return True
+
+    def move_until_whole(self):
+        """What the device has written must arrive each time; all of the rest, once."""
+        if not any(self.there_and_back() for _ in range(ATTEMPTS)):
+            self.skipTest('all of the device arrived, but QEMU never moved the guest whole')
 
 
 class Split(MigrationCase):
     """With split rings."""
 
     def test_there_and_back_under_load(self):
-        self.there_and_back()
+        self.move_until_whole()
 
     def test_a_backend_that_does_not_log_buffers_is_noticed(self):
         path = os.path.join(self.folder, 'proxy')
         proxy = Proxy(path, self.daemons[0].path('sock'), without_logged_buffers)
         self.addCleanup(proxy.close)
         guest = self.start_guest(path)
-        guest = self.migrate(guest, self.daemons[1].path('sock'), self.fill_cache(guest))
-        cached, differing = self.cached(guest)
-        self.assertGreater(cached, CACHED[1] // PAGE * 9 // 10)
-        self.assertGreater(differing, cached // 2)
+        _, arrival = self.migrate(guest, self.daemons[1].path('sock'), self.fill_cache(guest))
+        self.assertGreater(arrival.wrong, len(self.data) // 2)
 
 
 class Packed(MigrationCase):
@@ -215,7 +246,7 @@ class Packed(MigrationCase):
     packed = '1'
 
     def test_there_and_back_under_load(self):
-        self.there_and_back()
+        self.move_until_whole()
 
 
 if __name__ == '__main__':
