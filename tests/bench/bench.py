@@ -97,6 +97,7 @@ def parse_arguments():
     args.programs = {'ours': f'{args.build}/storage-daemon/qemu-storage-daemon', 'peer': args.peer}
     args.load = f'{args.build}/tests/bench/vub-load'
     args.limit = f'{args.build}/tests/bench/vub-limit'
+    args.wake = f'{args.build}/tests/bench/vub-wake'
     args.cases = cases.choose(args.suite, args.case, args.quick)
     if args.list:
         for case in args.cases:
@@ -107,7 +108,7 @@ def parse_arguments():
     if not args.peer:
         parser.error("no peer: install Debian's qemu-system-common, which has a "
                      'qemu-storage-daemon, or name one by --peer')
-    for program in (*args.programs.values(), args.load, args.limit):
+    for program in (*args.programs.values(), args.load, args.limit, args.wake):
         if not os.access(program, os.X_OK):
             parser.error(f'{program} is not there; build first: ninja -C {args.build}')
     return args

@@ -8,6 +8,7 @@ one           ours with a single IOThread, where `ours` has several
 uring         no daemon: io_uring on the file, with as many requests in flight, one thread
 pread         no daemon: pread and pwrite, one request after the other, one thread
 memcpy        no daemon: copies from or to a mapping of the file
+bare          no daemon: a thread that answers as soon as it sees a request in memory
 on, off       ours with latency histograms switched on and off, in turns
 """
 
@@ -16,6 +17,7 @@ import dataclasses
 BOTH = ('ours', 'peer')
 LIMITS = BOTH + ('uring', 'pread', 'memcpy')
 DIRECT = BOTH + ('uring',)
+BARE = BOTH + ('bare',)
 SCALING = ('ours', 'one', 'peer')
 LARGE = 128 << 10
 
@@ -90,11 +92,12 @@ def _main():
 
 
 def _poll():
-    """One request at a time; the client polls before it sleeps, as a guest's idle loop may."""
-    for node in ('null', 'file'):
-        for op, threads in (('read', 1), ('write', 1), ('read', 0)):
-            yield Case('poll', node, op, 1, threads=threads, poll_us=200,
-                       quick=(node, op, threads) == ('null', 'read', 1))
+    """One request at a time; the client sleeps, or polls before, as a guest's idle loop may."""
+    for poll_us in (0, 200):
+        for node, who in (('null', BARE), ('file', BOTH)):
+            for op, threads in (('read', 1), ('write', 1), ('read', 0)):
+                yield Case('poll', node, op, 1, who, threads=threads, poll_us=poll_us,
+                           quick=poll_us and (node, op, threads) == ('null', 'read', 1))
 
 
 def _queues():

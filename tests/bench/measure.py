@@ -52,12 +52,21 @@ def limit(args, who, folder, case):
                      'cpu': report['cpu_seconds'] / max(report['requests'], 1) * 1e6})
 
 
+def bare(args, case):
+    """A client and a thread that answers."""
+    command = [*pinned(args, 0)[:3 * args.real_time], args.wake, 'poll' if case.poll_us else 'sleep',
+               str(args.seconds), *(['0', '1'] if args.pin else [])]
+    return _rounded({'kiops': report_of(command, args.seconds)['iops'] / 1e3})
+
+
 def load(args, who, folder, case):
     """As much as a client can get."""
     if case.node != 'null':
         settle(image_of(folder, case.node))
     if case.node == 'file' and case.op != 'read':
         make_dirty(image_of(folder, case.node))
+    if who == 'bare':
+        return bare(args, case)
     if who not in ('ours', 'one', 'peer'):
         return limit(args, who, folder, case)
     with Daemon(args, who, folder, case) as daemon:

@@ -25,14 +25,14 @@ PLOTS = {
     'direct': ('past the page cache', 'peer', ('uring',)),
     'large': ('128 KiB, sequential', 'peer', ('uring', 'pread', 'memcpy')),
     'main': ('in the main loop', 'peer', ()),
-    'poll': ('a client that polls', 'peer', ()),
+    'poll': ('one request at a time', 'peer', ('bare',)),
     'queues': ('several queues in one IOThread', 'peer', ()),
     'threads': ('several queues in two IOThreads', 'one', ('peer',)),
     'exports': ('many exports', 'peer', ()),
     'metrics': ('latency histograms', 'off', ()),
 }
 NAMES = {'peer': 'the peer', 'one': 'one IOThread', 'off': 'without histograms',
-         'uring': 'io_uring', 'pread': 'pread, pwrite', 'memcpy': 'memcpy'}
+         'bare': 'a bare loop', 'uring': 'io_uring', 'pread': 'pread, pwrite', 'memcpy': 'memcpy'}
 
 
 def table(cells):

@@ -62,6 +62,7 @@ URING = [Column('io_uring k/s', 'uring', 'kiops'),
 PREAD = [Column('pread k/s', 'pread', 'kiops'), Column('ratio', 'ours', 'kiops', 'pread')]
 MEMCPY = [Column('memcpy k/s', 'memcpy', 'kiops'),
           Column('ratio', 'ours', 'kiops', 'memcpy')]
+BARE = [Column('bare k/s', 'bare', 'kiops'), Column('ratio', 'ours', 'kiops', 'bare')]
 WAIT = [Column('ours p50 us', 'ours', 'p50'), Column('peer p50 us', 'peer', 'p50')]
 
 COLUMNS = {
@@ -69,7 +70,7 @@ COLUMNS = {
     'direct': RATES + COSTS + URING + CLIENT,
     'large': RATES + COSTS + URING + PREAD + MEMCPY + CLIENT,
     'main': RATES + COSTS + CLIENT,
-    'poll': RATES + COSTS + WAIT + CLIENT,
+    'poll': RATES + COSTS + BARE + WAIT + CLIENT,
     'queues': RATES + COSTS + CLIENT,
     'threads': [Column('ours k/s', 'ours', 'kiops'), Column('1 thread k/s', 'one', 'kiops'),
                 Column('ratio', 'ours', 'kiops', 'one'),
