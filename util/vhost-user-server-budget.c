@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The vhost-user server: what a client's messages may cost the others in the
- * thread.
+ * The vhost-user server: what a client's messages, and its coming and going,
+ * may cost the others in the thread.
  *
  * The processor time of the trip is charged to the server, as if it took SHARE
  * times as long; when it is charged for more than BURST of work beyond what has
  * passed since, the trip sleeps before it reads on. So messages of one server
  * take no more than a part in SHARE of a thread for long (unless a single one
  * costs more than a 20th of a second: no sleep is longer than one); a front-end that sets
- * its device up, and talks now and then, never notices. A new connection pays
- * for the one before. Messages that belong to the requests of a running ring
- * (translations, kicks) are charged only beyond a certain price.
+ * its device up, and talks now and then, never notices. Messages that belong to
+ * the requests of a running ring (translations, kicks) are charged only beyond a
+ * certain price.
+ *
+ * A connection is charged for being accepted, in the main loop, and for what is
+ * torn down when it has gone. The next one pays for it: it is accepted, and its
+ * trip sleeps before it reads the first message; those behind it wait in the
+ * backlog. So a flood of connections is slowed down like one of messages, and
+ * wherever the work is done: main loop and home together spend no more than the
+ * part in SHARE on a server. Nothing waits but trips, so a drain or a stop finds
+ * nothing else to end.
  *
  * What does not count is waiting: for bytes, requests, queues in other threads.
  * The trip's clock stands still while it yields.
@@ -23,6 +31,8 @@
 #define VU_WORK_BURST_NS 100000000ll
 /* For one message of a running ring. */
 #define VU_WORK_RING_NS 20000
+/* What a connection costs the listener, the loops and the kernel besides what is measured. */
+#define VU_WORK_CONNECTION_NS 50000
 /* No more is owed, whatever a message has cost: the next client has to pay it. */
 #define VU_WORK_DEBT_MAX_NS 1000000000ll
 
@@ -63,6 +73,11 @@ void vu_work_begin(VuServer *server)
 void vu_work_is_for_ring(VuServer *server)
 {
     server->work_ns -= VU_WORK_RING_NS;
+}
+
+void vu_work_is_for_connection(VuServer *server)
+{
+    server->work_ns += VU_WORK_CONNECTION_NS;
 }
 
 void vu_work_end(VuServer *server)

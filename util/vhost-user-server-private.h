@@ -94,7 +94,7 @@ void vu_server_channel_sync(VuServer *server);
 /* Home context, outside coroutines. Who waits for an answer looks whether he should. */
 void vu_server_wake_waits(VuServer *server);
 
-/* vhost-user-server-budget.c; the trip */
+/* vhost-user-server-budget.c; the trip, or the main loop while there is none */
 
 /* Count the processor time from here on; and charge it to the server. */
 void vu_work_begin(VuServer *server);
@@ -104,7 +104,9 @@ void vu_work_pause(VuServer *server);
 void vu_work_resume(VuServer *server);
 /* The message that is being counted comes with the requests of a ring. */
 void vu_work_is_for_ring(VuServer *server);
-/* Sleep until more may be charged. False: something else ended it, look what. */
+/* What is being counted is that a client comes. */
+void vu_work_is_for_connection(VuServer *server);
+/* The trip. Sleep until more may be charged. False: something else ended it, look what. */
 bool coroutine_fn vu_work_afford(VuServer *server);
 
 #endif /* VHOST_USER_SERVER_PRIVATE_H */

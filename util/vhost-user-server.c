@@ -136,7 +136,9 @@ bool vhost_user_server_has_in_flight(VuServer *server)
 static void coroutine_fn vu_trip_wait_idle(VuServer *server)
 {
     if (qatomic_fetch_or(&server->in_flight, VU_SERVER_WAIT_IDLE)) {
+        vu_work_pause(server);
         qemu_coroutine_yield();
+        vu_work_resume(server);
     }
     assert(qatomic_read(&server->in_flight) == VU_SERVER_WAIT_IDLE);
     qatomic_set(&server->in_flight, 0);
@@ -285,6 +287,16 @@ static void coroutine_fn vu_trip_look_at_queues(VuServer *server)
     }
 }
 
+static void coroutine_fn vu_trip_let_go(VuServer *server)
+{
+    vu_work_begin(server);
+    vu_server_watches_stop(server);
+    vu_server_channel_sync(server);
+    vu_trip_wait_idle(server);
+    vu_server_disconnect(server);
+    vu_work_end(server);
+}
+
 static void coroutine_fn vu_client_trip(void *opaque)
 {
     VuServer *server = opaque;
@@ -303,10 +315,7 @@ static void coroutine_fn vu_client_trip(void *opaque)
         }
     }
     vu_server_move(server, VU_SERVER_SERVING, VU_SERVER_CLOSING);
-    vu_server_watches_stop(server);
-    vu_server_channel_sync(server);
-    vu_trip_wait_idle(server);
-    vu_server_disconnect(server);
+    vu_trip_let_go(server);
     vu_trip_end(server, true);
 }
 
@@ -430,14 +439,10 @@ char *vhost_user_server_describe_client(VuServer *server)
                               : g_strdup("a process that cannot be told");
 }
 
-bool vhost_user_server_add_client(VuServer *server, QIOChannelSocket *sioc, Error **errp)
+static bool vu_client_begin(VuServer *server, QIOChannelSocket *sioc, Error **errp)
 {
     VuDev *vu_dev = &server->vu_dev;
 
-    if (qatomic_read(&server->life) != VU_SERVER_LISTENING) {
-        error_setg(errp, "A client is being served already");
-        return false;
-    }
     if (!qio_channel_set_blocking(QIO_CHANNEL(sioc), false, errp)) {
         return false;
     }
@@ -466,7 +471,24 @@ bool vhost_user_server_add_client(VuServer *server, QIOChannelSocket *sioc, Erro
     server->clients++;
     server->client_pid = vu_client_pid(sioc->fd);
     trace_vu_server_accept(server, sioc->fd);
+    return true;
+}
 
+bool vhost_user_server_add_client(VuServer *server, QIOChannelSocket *sioc, Error **errp)
+{
+    bool begun;
+
+    if (qatomic_read(&server->life) != VU_SERVER_LISTENING) {
+        error_setg(errp, "A client is being served already");
+        return false;
+    }
+    vu_work_begin(server);
+    vu_work_is_for_connection(server);
+    begun = vu_client_begin(server, sioc, errp);
+    vu_work_end(server);
+    if (!begun) {
+        return false;
+    }
     vu_server_move(server, VU_SERVER_LISTENING, VU_SERVER_SERVING);
     vu_server_request_sync(server, qatomic_read(&server->ctx));
     return true;

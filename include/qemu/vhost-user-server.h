@@ -116,10 +116,12 @@ typedef struct VuServer {
     int channel_installed;   /* the descriptor that has a handler now, or -1 */
     AioContext *channel_ctx; /* where it has */
     QLIST_HEAD(, VuAnswerWait) answer_waits;
-    bool work_counted;  /* the trip's processor time is being counted */
+
+    /* home context; main loop while a client is accepted */
+    bool work_counted;  /* the thread's processor time is being counted */
     int64_t work_since; /* ns of this thread's clock: from when on it is not yet in work_ns */
-    int64_t work_ns;    /* of the present message */
-    int64_t work_paid;  /* ns of the monotonic clock: all messages are paid for then */
+    int64_t work_ns;    /* of the present message, or of the connection's begin or end */
+    int64_t work_paid;  /* ns of the monotonic clock: all of that is paid for then */
 } VuServer;
 
 /*

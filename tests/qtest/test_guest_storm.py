@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Hostile connections by the thousand, on the daemon as it is shipped: nothing of them stays.
 
-STORM=100000 in the environment says how many (default: 20000, or what comes in 20 seconds).
+Their number in a second is limited for each export, so several are stormed at once. STORM=100000 in the environment says how many (default: 20000, or what comes in 20 seconds).
 """
 
+import contextlib
 import os
 import unittest
 
@@ -17,36 +18,45 @@ CONNECTIONS = int(os.environ.get('STORM', '20000'))
 SECONDS = 20 if CONNECTIONS <= 20000 else 3600
 WARM_UP = 1200          # each kind of connection a hundred times
 LEAST = 1000            # fewer on a busy machine would show nothing
+EXPORTS = 4
 GROWTH = 256            # KiB; a leak of 16 bytes a connection is more
 
 
 class Storm(unittest.TestCase):
-    """One daemon, one export."""
+    """One daemon, one thread."""
 
     def setUp(self):
         self.daemon = Daemon('--object', 'iothread,id=io0')
         self.addCleanup(self.daemon.close)
-        image = Image(self.daemon.path('disk.img'), 16 * MIB)
-        self.socket = self.daemon.path('disk.sock')
-        self.daemon.qmp.command('blockdev-add', driver='file', node_name='disk',
+        self.sockets = [self.export(f'disk{i}') for i in range(EXPORTS)]
+
+    def export(self, name):
+        """Exports a file; returns the socket."""
+        image = Image(self.daemon.path(name + '.img'), 16 * MIB)
+        socket = self.daemon.path(name + '.sock')
+        self.daemon.qmp.command('blockdev-add', driver='file', node_name=name,
                                 filename=image.path)
-        self.daemon.qmp.command('block-export-add', type='vhost-user-blk', id='disk',
-                                node_name='disk', iothread='io0', writable=True,
-                                addr={'type': 'unix', 'path': self.socket})
+        self.daemon.qmp.command('block-export-add', type='vhost-user-blk', id=name,
+                                node_name=name, iothread='io0', writable=True,
+                                addr={'type': 'unix', 'path': socket})
+        return socket
 
     def attack(self, steps):
         """So many connections of all kinds; returns how many there were."""
-        with Attack(self.socket, 'mix', steps, SECONDS) as attack:
-            return attack.report()['connections']
+        with contextlib.ExitStack() as stack:
+            attacks = [stack.enter_context(Attack(socket, 'mix', steps // EXPORTS, SECONDS))
+                       for socket in self.sockets]
+            return sum(attack.report()['connections'] for attack in attacks)
 
     def settled(self):
         """What the daemon holds once it has let go of the last client."""
         seen = []
 
         def same():
-            driver = BlkDriver(self.socket)
-            driver.read(0, 512)
-            driver.close()
+            for socket in self.sockets:
+                driver = BlkDriver(socket)
+                driver.read(0, 512)
+                driver.close()
             seen.append(self.daemon.footprint())
             return len(seen) > 5 and len(set(seen[-5:])) == 1
 
