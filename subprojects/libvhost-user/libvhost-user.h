@@ -214,10 +214,10 @@ typedef void (*vu_queue_fn)(VuDev *dev, VuVirtq *vq, void *opaque);
  *      context as soon as requests may run. NULL: the library calls it through @run_on_queue.
  * @kick_later: the same, asked for in the queue's own context: once others have had their turn
  *      there. NULL: see vu_queue_kick_later().
- * @pause: the guest makes so many malformed chains available that the queue is not to be looked at
- *      for @ns: call vu_queue_resume() and vu_queue_kick() in the queue's context then, or sooner.
- *      Queue context; not asked again before that, but for another run of the queue: then what was
- *      asked before is void. False, or NULL: no pause.
+ * @pause: the guest makes so many malformed chains available, or memory is so short, that the queue
+ *      is not to be looked at for @ns: call vu_queue_resume() and vu_queue_kick() in the queue's
+ *      context then, or sooner. Queue context; not asked again before that, but for another run of
+ *      the queue: then what was asked before is void. False, or NULL: no pause.
  * @watch_channel: from now on call vu_channel_ready() when @fd is readable, and no longer for the
  *      descriptor that was given before; -1: for none. Control context. NULL: the channel is read
  *      only while a request waits for its answer, and questions to an IOMMU that the front-end
@@ -680,7 +680,9 @@ bool vu_queue_avail_bytes(VuDev *dev, VuVirtq *vq, unsigned int in_bytes, unsign
  *
  * Chains that break the rules are given back to the guest unserved and skipped. Each shared field
  * is read once; a buffer that crosses memory regions becomes several iovecs.
- * Returns: NULL if there is none; else one allocation, to be released by free(). Queue context.
+ * Returns: NULL if there is none; else one allocation, to be released by free(). Also NULL if there
+ * is no memory for it: then the handler runs again by VuIoOps.pause, or if that is NULL, when an
+ * element of the queue has come back or at the next kick. Queue context.
  */
 void *vu_queue_pop(VuDev *dev, VuVirtq *vq, size_t sz);
 

@@ -216,13 +216,19 @@ enum {
 int virtq_map_areas(const VuVirtq *vq, VuXlate *x, const VirtqArea area[VIRTQ_AREA__MAX],
                     VuRing *ret_ring);
 
-/* ---- Too many malformed chains: virtq-pause.c ---- */
+/* ---- Too many malformed chains, or no memory: virtq-pause.c ---- */
 
 /*
  * A malformed chain was given back, for which @descs descriptors were read. True: nothing is popped
  * before the queue is looked at again, some time later.
  */
 bool virtq_pause_charge(VuDev *dev, VuVirtq *vq, unsigned int descs);
+
+/*
+ * There is no memory for what is in the ring: it is looked at again some time later, or, where
+ * nothing can be paused, when an element comes back.
+ */
+void virtq_pause_for_memory(VuDev *dev, VuVirtq *vq);
 
 /* ---- Any layout: virtq.c, virtq-slot.c ---- */
 

@@ -10,6 +10,8 @@
  * what lies behind a malformed chain waits for it, and comes in its turn.
  *
  * Costs are counted, not measured, so that a busy host makes no pause longer.
+ *
+ * A queue that finds no memory for a request is paused as well, as nobody tells when there is some.
  */
 #include <errno.h>
 #include <time.h>
@@ -21,6 +23,8 @@
 /* A malformed chain, given back with a notification, and each descriptor of it that was read. */
 #define CHAIN_NS 2000
 #define DESC_NS  32
+/* How long a queue waits for memory. */
+#define MEMORY_NS 10000000
 
 static uint64_t now_ns(void)
 {
@@ -44,17 +48,24 @@ static uint64_t charge(VuDev *dev, uint64_t now, uint64_t cost)
     return new;
 }
 
+static bool pause_queue(VuDev *dev, VuVirtq *vq, uint64_t ns)
+{
+    if (!dev->priv->io->pause) {
+        return false;
+    }
+    vq->paused = true;
+    if (!dev->priv->io->pause(dev, vq, ns)) {
+        vq->paused = false;
+    }
+    return vq->paused;
+}
+
 bool virtq_pause_charge(VuDev *dev, VuVirtq *vq, unsigned int descs)
 {
     uint64_t now = now_ns();
     uint64_t ahead = charge(dev, now, CHAIN_NS + (uint64_t)descs * DESC_NS) - now;
 
-    if (ahead <= BURST_NS * SHARE || !dev->priv->io->pause) {
-        return false;
-    }
-    vq->paused = true;
-    if (!dev->priv->io->pause(dev, vq, ahead - BURST_NS * SHARE)) {
-        vq->paused = false;
+    if (ahead <= BURST_NS * SHARE || !pause_queue(dev, vq, ahead - BURST_NS * SHARE)) {
         return false;
     }
     __atomic_store_n(&vq->stats.pauses, vq->stats.pauses + 1, __ATOMIC_RELAXED);
@@ -65,6 +76,11 @@ bool virtq_pause_charge(VuDev *dev, VuVirtq *vq, unsigned int descs)
                        vq->index);
     }
     return true;
+}
+
+void virtq_pause_for_memory(VuDev *dev, VuVirtq *vq)
+{
+    vq->held_up = !pause_queue(dev, vq, MEMORY_NS);
 }
 
 void vu_queue_resume(VuDev *dev, VuVirtq *vq)

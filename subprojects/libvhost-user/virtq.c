@@ -286,7 +286,7 @@ typedef struct NextChain {
     VuPins *pins;
 } NextChain;
 
-/* Translate the chain at @head. 1; 0: not now; -errno: it breaks the ring. */
+/* Translate the chain at @head. 1; 0: not now; -ENOMEM; else -errno: it breaks the ring. */
 static int translate(VuDev *dev, VuVirtq *vq, const VirtqHead *head, NextChain *ret,
                      VirtqPieces *pieces)
 {
@@ -303,7 +303,7 @@ static int translate(VuDev *dev, VuVirtq *vq, const VirtqHead *head, NextChain *
     vq->use->near = x.hint;
     ret->pins = vu_xlate_end(&x, rc == 0);
     if (VU_UNLIKELY(rc == -EAGAIN || rc == -ENOMEM || x.starved)) {
-        return 0;
+        return x.starved || rc == -EAGAIN ? 0 : rc;
     }
     ret->malformed = rc < 0;
     rc = vq->ops->finish(&w, &ret->slot, &ret->ndescs);
@@ -325,16 +325,18 @@ static bool next_chain(VuDev *dev, VuVirtq *vq, NextChain *ret, VirtqPieces *pie
     if (peeked > 0) {
         rc = translate(dev, vq, &head, ret, pieces);
     }
-    if (VU_UNLIKELY(rc < 0)) {
+    if (VU_UNLIKELY(rc == -ENOMEM)) {
+        virtq_pause_for_memory(dev, vq);
+    } else if (VU_UNLIKELY(rc < 0)) {
         vu_pins_free(ret->pins);
         vu_vring_break(dev, vq, broken_text(rc, peeked));
     }
     return rc > 0;
 }
 
-/* The element of @next, which is out from now on. NULL: no memory, and nothing has happened. */
-static VuVirtqElement *take_chain(VuVirtq *vq, const NextChain *next, const VirtqPieces *pieces,
-                                  const ElementRoom *room)
+/* The element of @next, which is out from now on. NULL: no memory, it is to be tried again. */
+static VuVirtqElement *take_chain(VuDev *dev, VuVirtq *vq, const NextChain *next,
+                                  const VirtqPieces *pieces, const ElementRoom *room)
 {
     VirtqRange *ranges;
     VuVirtqElement *e = element_new(room, pieces, &ranges);
@@ -342,6 +344,7 @@ static VuVirtqElement *take_chain(VuVirtq *vq, const NextChain *next, const Virt
 
     if (!e) {
         vu_pins_free(next->pins);
+        virtq_pause_for_memory(dev, vq);
         return NULL;
     }
     e->index = next->slot;
@@ -386,7 +389,7 @@ static void *pop(VuDev *dev, VuVirtq *vq, const ElementRoom *room)
     }
     while (virtq_limit_admits(dev, vq) && next_chain(dev, vq, &next, &pieces)) {
         if (VU_LIKELY(!next.malformed)) {
-            return take_chain(vq, &next, &pieces, room);
+            return take_chain(dev, vq, &next, &pieces, room);
         }
         if (!skip_bad(dev, vq, &next, &work)) {
             return NULL;

@@ -2,7 +2,7 @@
 /*
  * The vhost-user server and a guest that puts malformed chains before each good one, until its
  * queue is looked at only now and then: drains, moves, restarts and a client that leaves come in
- * the middle of a pause.
+ * the middle of a pause. And a queue that is paused for want of memory.
  */
 #include "qemu/osdep.h"
 #include <poll.h>
@@ -10,6 +10,7 @@
 #include "harness.h"
 #include "block/aio-wait.h"
 #include "qapi/qapi-types-sockets.h"
+#include "no-memory.h"
 #include "qemu/main-loop.h"
 #include "qemu/vhost-user-server.h"
 #include "system/iothread.h"
@@ -27,8 +28,24 @@ static VuServer server;
 static IOThread *thread;
 static uint64_t pauses; /* atomic; of a queue */
 static bool use_up;     /* atomic: what is for free */
+static unsigned lacks;  /* atomic: so often the device gets no memory */
 
 /* The device (queue's context) */
+
+static VuVirtqElement *device_pop(VuDev *dev, VuVirtq *vq)
+{
+    unsigned left = qatomic_read(&lacks);
+    VuVirtqElement *e;
+
+    no_memory = left > 0 && !vu_queue_empty(dev, vq);
+    e = vu_queue_pop(dev, vq, sizeof(*e));
+    if (no_memory) {
+        g_assert_null(e);
+        qatomic_set(&lacks, left - 1);
+    }
+    no_memory = false;
+    return e;
+}
 
 static void device_queue(VuDev *dev, int qidx)
 {
@@ -43,7 +60,7 @@ static void device_queue(VuDev *dev, int qidx)
         qatomic_set(&dev->priv->malformed_paid,
                     g_get_monotonic_time() * 1000 + 64 * 5000000ull + 5000000);
     }
-    while ((e = vu_queue_pop(dev, vq, sizeof(*e)))) {
+    while ((e = device_pop(dev, vq))) {
         g_assert_cmpuint(e->index, ==, 0);
         vu_queue_push(dev, vq, e, 0);
         vu_queue_notify(dev, vq);
@@ -93,12 +110,12 @@ static void offer(VusClient *vus, unsigned q)
     vu_ring_kick(&vus->rings[q]);
 }
 
-/* All come back, in their order, however long it takes. */
-static void finish(VusClient *vus, unsigned q)
+/* All come back, in their order, however long it takes: @bad chains and a good one. */
+static void reap(VusClient *vus, unsigned q, unsigned bad)
 {
     VuGuestRing *ring = &vus->rings[q];
 
-    for (unsigned n = 0; n <= BAD; n++) {
+    for (unsigned n = 0; n <= bad; n++) {
         struct pollfd pfd = { .fd = ring->call, .events = POLLIN };
         uint32_t head, len;
 
@@ -106,9 +123,14 @@ static void finish(VusClient *vus, unsigned q)
             g_assert_cmpint(poll(&pfd, 1, 30000), ==, 1);
             vu_ring_take_signal(ring->call);
         }
-        g_assert_cmpuint(head, ==, n < BAD ? LOOP : 0);
+        g_assert_cmpuint(head, ==, n < bad ? LOOP : 0);
         g_assert_cmpuint(len, ==, 0);
     }
+}
+
+static void finish(VusClient *vus, unsigned q)
+{
+    reap(vus, q, BAD);
 }
 
 static void attack(VusClient *vus, unsigned rounds)
@@ -213,7 +235,38 @@ static void client_leaves(VusClientThread *self)
     }
 }
 
+static void client_sends_one(VusClientThread *self)
+{
+    VusClient vus;
+
+    client_begin(&vus, self);
+    for (unsigned q = 0; q < QUEUES; q++) {
+        qatomic_set(&lacks, 3);
+        vu_ring_offer(&vus.rings[q], 0);
+        vu_ring_kick(&vus.rings[q]);
+        reap(&vus, q, 0);
+        g_assert_cmpuint(qatomic_read(&lacks), ==, 0);
+    }
+    vus_client_close(&vus);
+}
+
 /* Main loop */
+
+/* By polling it would be looked at again and again. */
+static void set_polling(int64_t max_ns)
+{
+    aio_context_set_poll_params(qemu_get_aio_context(), max_ns, 0, 0, &error_abort);
+    aio_context_set_poll_params(iothread_get_aio_context(thread), max_ns, 0, 0, &error_abort);
+}
+
+static void test_one_kick_is_enough_without_memory(void)
+{
+    set_polling(0);
+    server_begin();
+    vus_client_thread_run(NULL, client_sends_one);
+    vhost_user_server_stop(&server);
+    set_polling(32768);
+}
 
 static void test_restart_ends_a_pause(void)
 {
@@ -306,6 +359,8 @@ int main(int argc, char **argv)
     module_call_init(MODULE_INIT_QOM);
     qemu_init_main_loop(&error_abort);
     thread = iothread_create("test", &error_abort);
+    harness_add("/vhost-user-server-pause/one_kick_is_enough_without_memory",
+                test_one_kick_is_enough_without_memory);
     harness_add("/vhost-user-server-pause/restart_ends_a_pause", test_restart_ends_a_pause);
     harness_add("/vhost-user-server-pause/client_leaves_in_a_pause", test_client_leaves_in_a_pause);
     harness_add("/vhost-user-server-pause/drains_and_moves_end_a_pause",
