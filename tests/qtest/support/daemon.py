@@ -9,6 +9,7 @@ import tempfile
 
 from . import paths
 from .qmp import Qmp
+from .rest import rests
 from .waiting import TIMEOUT, until
 
 
@@ -93,6 +94,10 @@ class Daemon:
         with open(f'/proc/{self.pid}/stat', encoding='ascii') as file:
             fields = file.read().rsplit(')', 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+    def comes_to_rest(self):
+        """Fails if it goes round in circles; what must be done first may take its time."""
+        until(lambda: rests(self.pid), 'the daemon comes to rest')
 
     def thread_cpu_ticks(self, name):
         """CPU time that the threads called @name have used so far, in clock ticks."""

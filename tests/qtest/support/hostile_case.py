@@ -87,12 +87,6 @@ class HostileCase(ProtoCase):
             os.close(reader)
             self.assertTrue(ended, 'a descriptor that was sent stays open')
 
-    def cpu_of(self, act):
-        """Seconds of CPU that the daemon uses during @act()."""
-        before = self.daemon.cpu_seconds()
-        act()
-        return self.daemon.cpu_seconds() - before
-
     def logging_driver(self, **options):
         """A driver that may hand over a log."""
         driver = self.driver(**options)
