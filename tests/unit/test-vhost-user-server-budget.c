@@ -6,12 +6,11 @@
 #include "qemu/osdep.h"
 #include <sys/socket.h>
 #include "harness.h"
-#include "block/aio-wait.h"
-#include "qapi/qapi-types-sockets.h"
 #include "qemu/main-loop.h"
 #include "qemu/vhost-user-server.h"
 #include "system/iothread.h"
 #include "vus-client-thread.h"
+#include "vus-server.h"
 
 #define MS 1000000ll
 /* As the server has it. */
@@ -69,12 +68,8 @@ static const VuDevIface device_iface = {
 
 static void device_begin(void)
 {
-    g_autofree char *path = harness_tmpfile("s");
-    SocketAddress addr = { .type = SOCKET_ADDRESS_TYPE_UNIX, .u.q_unix.path = path };
-
     memset(&device, 0, sizeof(device));
-    g_assert_true(vhost_user_server_start(&device.server, &addr, qemu_get_aio_context(), 1,
-                                          &device_iface, &error_abort));
+    vus_server_start(&device.server, "s", qemu_get_aio_context(), 1, &device_iface);
 }
 
 /* The client's thread */
@@ -220,18 +215,10 @@ static void test_connections_without_a_word_are_paid_for(void)
     vhost_user_server_stop(&device.server);
 }
 
-static bool is_busy(void)
-{
-    return qatomic_read(&device.server.co_trip) || vhost_user_server_has_in_flight(&device.server);
-}
-
 static void drain_into(AioContext *ctx)
 {
-    qatomic_set(&device.server.quiescing, true);
-    vhost_user_server_detach_aio_context(&device.server);
-    AIO_WAIT_WHILE(NULL, is_busy());
-    qatomic_set(&device.server.quiescing, false);
-    vhost_user_server_attach_aio_context(&device.server, ctx);
+    vus_server_drain(&device.server);
+    vus_server_drain_end(&device.server, ctx);
 }
 
 /* A sleep comes after another until all is paid, so whoever waits for that waits for long. */

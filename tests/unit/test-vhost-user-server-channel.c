@@ -9,12 +9,11 @@
 #include "qemu/osdep.h"
 #include <sys/socket.h>
 #include "harness.h"
-#include "block/aio-wait.h"
-#include "qapi/qapi-types-sockets.h"
 #include "qemu/main-loop.h"
 #include "qemu/vhost-user-server.h"
 #include "system/iothread.h"
 #include "vus-client-thread.h"
+#include "vus-server.h"
 
 #define BIT(n) (1ull << (n))
 /* As libvhost-user's; a wait that something else ends is much shorter. */
@@ -115,12 +114,8 @@ static const VuDevIface device_iface = {
 
 static void device_begin(Device *device, const char *name)
 {
-    g_autofree char *path = harness_tmpfile(name);
-    SocketAddress addr = { .type = SOCKET_ADDRESS_TYPE_UNIX, .u.q_unix.path = path };
-
     memset(device, 0, sizeof(*device));
-    g_assert_true(vhost_user_server_start(&device->server, &addr, qemu_get_aio_context(), 1,
-                                          &device_iface, &error_abort));
+    vus_server_start(&device->server, name, qemu_get_aio_context(), 1, &device_iface);
 }
 
 static void devices_begin(void)
@@ -344,13 +339,6 @@ static void client_works_meanwhile(VusClientThread *self)
     client_close(&c);
 }
 
-/* The main loop may be waiting for it. */
-static void round_done(VusClientThread *self)
-{
-    qatomic_set_mb(&self->rounds, self->rounds + 1);
-    qemu_notify_event();
-}
-
 static void client_asks_and_waits(VusClientThread *self)
 {
     Client c;
@@ -361,7 +349,7 @@ static void client_asks_and_waits(VusClientThread *self)
         answer(&c, 0);
         assert_served(&c.vus);
         assert_ended(i + 1, true);
-        round_done(self);
+        vus_client_thread_round_done(self);
     }
     client_close(&c);
 }
@@ -372,7 +360,7 @@ static void client_leaves_it_waiting(VusClientThread *self)
 
     client_connect(&c, self);
     have_it_ask(&c);
-    round_done(self);
+    vus_client_thread_round_done(self);
     while (!qatomic_read(&self->stop)) {
         g_usleep(1);
     }
@@ -389,7 +377,7 @@ static void client_is_left(VusClientThread *self)
 
     client_connect(&c, self);
     have_it_ask(&c);
-    round_done(self);
+    vus_client_thread_round_done(self);
     g_assert_cmpint(recv(c.vus.guest.sock, &byte, 1, 0), ==, 0);
     client_close(&c);
 }
@@ -445,43 +433,18 @@ static void test_full_channel_is_waited_for(void)
     devices_end();
 }
 
-static bool is_quiet(void)
-{
-    return !qatomic_read(&asking.server.co_trip) &&
-           !vhost_user_server_has_in_flight(&asking.server);
-}
-
-static void drain(void)
-{
-    qatomic_set(&asking.server.quiescing, true);
-    vhost_user_server_detach_aio_context(&asking.server);
-}
-
-static void undrain(AioContext *ctx)
-{
-    AIO_WAIT_WHILE(NULL, !is_quiet());
-    qatomic_set(&asking.server.quiescing, false);
-    vhost_user_server_attach_aio_context(&asking.server, ctx);
-}
-
-static void wait_for_rounds(VusClientThread *client, uint64_t rounds)
-{
-    while (qatomic_load_acquire(&client->rounds) < rounds) {
-        main_loop_wait(false);
-    }
-}
-
 static void test_drain_waits_for_the_answer(void)
 {
     VusClientThread client;
 
     devices_begin();
     vus_client_thread_start(&client, NULL, client_leaves_it_waiting);
-    wait_for_rounds(&client, 1);
-    drain();
-    g_assert_false(is_quiet());
+    vus_client_thread_wait_rounds(&client, 1);
+    vus_server_drain_begin(&asking.server);
+    g_assert_true(vus_server_busy(&asking.server));
     qatomic_set(&client.stop, true);
-    undrain(iothread_get_aio_context(thread));
+    vus_server_drain_poll(&asking.server);
+    vus_server_drain_end(&asking.server, iothread_get_aio_context(thread));
     vus_client_thread_join(&client);
     devices_end();
 }
@@ -493,9 +456,10 @@ static void test_drains_and_moves_lose_no_answer(void)
     devices_begin();
     vus_client_thread_start(&client, NULL, client_asks_and_waits);
     for (uint64_t i = 0; i < 200; i++) {
-        drain();
-        undrain(i % 2 ? qemu_get_aio_context() : iothread_get_aio_context(thread));
-        wait_for_rounds(&client, MIN(i, qatomic_read(&client.rounds) + 1));
+        vus_server_drain(&asking.server);
+        vus_server_drain_end(&asking.server,
+                             i % 2 ? qemu_get_aio_context() : iothread_get_aio_context(thread));
+        vus_client_thread_wait_rounds(&client, MIN(i, qatomic_read(&client.rounds) + 1));
     }
     vus_client_thread_join(&client);
     devices_end();
@@ -507,7 +471,7 @@ static void test_stop_ends_the_wait(void)
 
     devices_begin();
     vus_client_thread_start(&client, NULL, client_is_left);
-    wait_for_rounds(&client, 1);
+    vus_client_thread_wait_rounds(&client, 1);
     devices_end();
     assert_ended(1, false);
     vus_client_thread_join(&client);

@@ -10,11 +10,11 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include "harness.h"
-#include "qapi/qapi-types-sockets.h"
 #include "qemu/main-loop.h"
 #include "qemu/thread.h"
 #include "qemu/vhost-user-server.h"
 #include "vus-client.h"
+#include "vus-server.h"
 
 #define MESSAGES 300
 #define REQUESTS 8
@@ -79,14 +79,10 @@ static void device_turn_bh(void *opaque)
 
 static void device_begin(Device *device, const VuDevIface *iface)
 {
-    g_autofree char *path = harness_tmpfile("s");
-    SocketAddress addr = { .type = SOCKET_ADDRESS_TYPE_UNIX, .u.q_unix.path = path };
-
     memset(device, 0, sizeof(*device));
     device->counter = qemu_bh_new(device_turn_bh, device);
     qemu_bh_schedule(device->counter);
-    g_assert_true(vhost_user_server_start(&device->server, &addr, qemu_get_aio_context(), 2, iface,
-                                          &error_abort));
+    vus_server_start(&device->server, "s", qemu_get_aio_context(), 2, iface);
 }
 
 static void device_end(Device *device)

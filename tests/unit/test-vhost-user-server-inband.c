@@ -9,11 +9,11 @@
 #include "qemu/osdep.h"
 #include <sys/socket.h>
 #include "harness.h"
-#include "qapi/qapi-types-sockets.h"
 #include "qemu/main-loop.h"
 #include "qemu/vhost-user-server.h"
 #include "system/iothread.h"
 #include "vus-client-thread.h"
+#include "vus-server.h"
 
 enum {
     QUEUES = 3,
@@ -118,13 +118,9 @@ static const VuDevIface device_iface = {
 /* Home in the main loop, each queue in a thread. */
 static Device *device_new(void)
 {
-    SocketAddress addr = { .type = SOCKET_ADDRESS_TYPE_UNIX };
-    g_autofree char *path = harness_tmpfile("s");
     Device *device = g_new0(Device, 1);
 
-    addr.u.q_unix.path = path;
-    g_assert_true(vhost_user_server_start(&device->server, &addr, qemu_get_aio_context(), QUEUES,
-                                          &device_iface, &error_abort));
+    vus_server_start(&device->server, "s", qemu_get_aio_context(), QUEUES, &device_iface);
     for (int i = 0; i < QUEUES; i++) {
         device->expected[i] = iothread_get_aio_context(threads[i]);
         vhost_user_server_set_queue_aio_context(&device->server, i, device->expected[i]);

@@ -8,14 +8,13 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include "harness.h"
-#include "block/aio-wait.h"
-#include "qapi/qapi-types-sockets.h"
 #include "no-memory.h"
 #include "qemu/main-loop.h"
 #include "qemu/vhost-user-server.h"
 #include "system/iothread.h"
 #include "vu-internal.h"
 #include "vus-client-thread.h"
+#include "vus-server.h"
 
 enum {
     QUEUES = 2,
@@ -77,12 +76,8 @@ static const VuDevIface device_iface = { .queue_set_started = device_started };
 
 static void server_begin(void)
 {
-    g_autofree char *path = harness_tmpfile("s");
-    SocketAddress addr = { .type = SOCKET_ADDRESS_TYPE_UNIX, .u.q_unix.path = path };
-
     pauses = 0;
-    g_assert_true(vhost_user_server_start(&server, &addr, qemu_get_aio_context(), QUEUES,
-                                          &device_iface, &error_abort));
+    vus_server_start(&server, "s", qemu_get_aio_context(), QUEUES, &device_iface);
     vhost_user_server_set_queue_aio_context(&server, 1, iothread_get_aio_context(thread));
 }
 
@@ -156,12 +151,6 @@ static void attack_until_paused(VusClient *vus)
     }
 }
 
-static void round_done(VusClientThread *self)
-{
-    qatomic_set_mb(&self->rounds, self->rounds + 1);
-    qemu_notify_event();
-}
-
 static void client_attacks(VusClientThread *self)
 {
     VusClient vus;
@@ -170,7 +159,7 @@ static void client_attacks(VusClientThread *self)
     attack_until_paused(&vus);
     while (!qatomic_read(&self->stop)) {
         attack(&vus, QUEUES);
-        round_done(self);
+        vus_client_thread_round_done(self);
     }
     vus_client_close(&vus);
 }
@@ -188,7 +177,7 @@ static void client_attacks_and_talks(VusClientThread *self)
         vus_client_restart_queue(&vus, i % QUEUES);
         finish(&vus, 0);
         finish(&vus, 1);
-        round_done(self);
+        vus_client_thread_round_done(self);
     }
     vus_client_close(&vus);
 }
@@ -216,7 +205,7 @@ static void client_is_cut_off(VusClientThread *self)
     attack_until_paused(&vus);
     offer(&vus, 0);
     offer(&vus, 1);
-    round_done(self);
+    vus_client_thread_round_done(self);
     g_assert_cmpint(recv(vus.guest.sock, &byte, 1, 0), ==, 0);
     vus_client_close(&vus);
 }
@@ -282,26 +271,11 @@ static void test_client_leaves_in_a_pause(void)
     vhost_user_server_stop(&server);
 }
 
-static bool is_busy(void)
-{
-    return qatomic_read(&server.co_trip) || vhost_user_server_has_in_flight(&server);
-}
-
 static void move(AioContext *home, AioContext *queue)
 {
-    qatomic_set(&server.quiescing, true);
-    vhost_user_server_detach_aio_context(&server);
-    AIO_WAIT_WHILE(NULL, is_busy());
+    vus_server_drain(&server);
     vhost_user_server_set_queue_aio_context(&server, 1, queue);
-    qatomic_set(&server.quiescing, false);
-    vhost_user_server_attach_aio_context(&server, home);
-}
-
-static void wait_for_rounds(VusClientThread *client, uint64_t rounds)
-{
-    while (qatomic_load_acquire(&client->rounds) < rounds) {
-        main_loop_wait(false);
-    }
+    vus_server_drain_end(&server, home);
 }
 
 static void test_drains_and_moves_end_a_pause(void)
@@ -314,7 +288,7 @@ static void test_drains_and_moves_end_a_pause(void)
     for (unsigned i = 0; i < ROUNDS; i++) {
         move(ctx[i % 2], ctx[i / 2 % 2]);
         if (i % 8 == 0) {
-            wait_for_rounds(&client, qatomic_load_acquire(&client.rounds) + 1);
+            vus_client_thread_wait_rounds(&client, qatomic_load_acquire(&client.rounds) + 1);
         }
     }
     vus_client_thread_join(&client);
@@ -333,7 +307,7 @@ static void test_detach_without_drain_ends_a_pause(void)
         vhost_user_server_detach_aio_context(&server);
         vhost_user_server_attach_aio_context(&server, qemu_get_aio_context());
         if (i % 8 == 0) {
-            wait_for_rounds(&client, qatomic_load_acquire(&client.rounds) + 1);
+            vus_client_thread_wait_rounds(&client, qatomic_load_acquire(&client.rounds) + 1);
         }
     }
     vus_client_thread_join(&client);
@@ -346,7 +320,7 @@ static void test_stop_ends_a_pause(void)
 
     server_begin();
     vus_client_thread_start(&client, NULL, client_is_cut_off);
-    wait_for_rounds(&client, 1);
+    vus_client_thread_wait_rounds(&client, 1);
     vhost_user_server_stop(&server);
     vus_client_thread_join(&client);
 }

@@ -8,8 +8,6 @@
  */
 #include "qemu/osdep.h"
 #include "harness.h"
-#include "block/aio-wait.h"
-#include "qapi/qapi-types-sockets.h"
 #include "qemu/bswap.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
@@ -17,6 +15,7 @@
 #include "qemu/vhost-user-server.h"
 #include "util/aio-posix.h"
 #include "vus-client-thread.h"
+#include "vus-server.h"
 
 typedef struct Device {
     VuServer server;
@@ -101,13 +100,9 @@ static void let_sleep(void)
 
 static Device *device_new(void)
 {
-    SocketAddress addr = { .type = SOCKET_ADDRESS_TYPE_UNIX };
-    g_autofree char *path = harness_tmpfile("s");
     Device *device = g_new0(Device, 1);
 
-    addr.u.q_unix.path = path;
-    g_assert_true(vhost_user_server_start(&device->server, &addr, qemu_get_aio_context(), 1,
-                                          &device_iface, &error_abort));
+    vus_server_start(&device->server, "s", qemu_get_aio_context(), 1, &device_iface);
     vus_client_thread_run(device, client_connects);
     /* Perhaps it has not slept since the last message, and still looks at the ring itself. */
     let_sleep();
@@ -207,11 +202,6 @@ static void test_late_request_is_seen(void)
     device_free(device);
 }
 
-static bool device_busy(Device *device)
-{
-    return device->server.co_trip || vhost_user_server_has_in_flight(&device->server);
-}
-
 static void test_drain_ends_polling(void)
 {
     Device *device = device_new();
@@ -220,9 +210,7 @@ static void test_drain_ends_polling(void)
     vus_client_offer_on(&device->client, 0, 1);
     serve(device, 1);
     g_assert_false(kick_wanted(device));
-    device->server.quiescing = true;
-    vhost_user_server_detach_aio_context(&device->server);
-    AIO_WAIT_WHILE(NULL, device_busy(device));
+    vus_server_drain(&device->server);
     g_assert_true(kick_wanted(device));
     vus_client_offer_on(&device->client, 0, 3);
     poll_always();
@@ -230,8 +218,7 @@ static void test_drain_ends_polling(void)
     }
     g_assert_cmpuint(device->popped, ==, 1);
 
-    device->server.quiescing = false;
-    vhost_user_server_attach_aio_context(&device->server, qemu_get_aio_context());
+    vus_server_drain_end(&device->server, qemu_get_aio_context());
     serve(device, 2);
     expect_answer(device, 2);
     expect_answer(device, 4);

@@ -8,12 +8,11 @@
  */
 #include "qemu/osdep.h"
 #include "harness.h"
-#include "block/aio-wait.h"
-#include "qapi/qapi-types-sockets.h"
 #include "qemu/main-loop.h"
 #include "qemu/vhost-user-server.h"
 #include "system/iothread.h"
 #include "vus-client-thread.h"
+#include "vus-server.h"
 
 enum {
     QUEUES = 3,
@@ -134,13 +133,9 @@ static void device_place(Device *device, int queue, AioContext *ctx, AioContext 
 /* Queue 0 at home in the first thread, each other one elsewhere. */
 static Device *device_new(void)
 {
-    SocketAddress addr = { .type = SOCKET_ADDRESS_TYPE_UNIX };
-    g_autofree char *path = harness_tmpfile("s");
     Device *device = g_new0(Device, 1);
 
-    addr.u.q_unix.path = path;
-    g_assert_true(vhost_user_server_start(&device->server, &addr, context(0), QUEUES, &device_iface,
-                                          &error_abort));
+    vus_server_start(&device->server, "s", context(0), QUEUES, &device_iface);
     for (int i = 0; i < QUEUES; i++) {
         device_place(device, i, i ? context(i) : NULL, context(0));
     }
@@ -152,12 +147,6 @@ static void device_free(Device *device)
 {
     vhost_user_server_stop(&device->server);
     g_free(device);
-}
-
-static bool device_busy(Device *device)
-{
-    return qatomic_load_acquire(&device->server.co_trip) ||
-           vhost_user_server_has_in_flight(&device->server);
 }
 
 /* The client's thread */
@@ -262,18 +251,10 @@ static void test_own_threads(void)
 
 static void drain(Device *device)
 {
-    qatomic_set(&device->server.quiescing, true);
-    vhost_user_server_detach_aio_context(&device->server);
-    AIO_WAIT_WHILE(NULL, device_busy(device));
+    vus_server_drain(&device->server);
     for (int i = 0; i < QUEUES; i++) {
         g_assert_cmpint(qatomic_read(&device->inside[i]), ==, 0);
     }
-}
-
-static void resume(Device *device, AioContext *home)
-{
-    qatomic_set(&device->server.quiescing, false);
-    vhost_user_server_attach_aio_context(&device->server, home);
 }
 
 /* Whatever is where now, it works there. */
@@ -303,7 +284,7 @@ static void test_moves(void)
 
             device_place(device, queue, to > THREADS ? NULL : context(to), home);
         }
-        resume(device, home);
+        vus_server_drain_end(&device->server, home);
         if (i % 64 == 0) {
             wait_for_rounds(&client);
         }

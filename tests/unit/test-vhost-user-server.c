@@ -8,12 +8,12 @@
  */
 #include "qemu/osdep.h"
 #include "harness.h"
-#include "block/aio-wait.h"
 #include "qapi/qapi-types-sockets.h"
 #include "qemu/main-loop.h"
 #include "qemu/vhost-user-server.h"
 #include "system/iothread.h"
 #include "vus-client-thread.h"
+#include "vus-server.h"
 
 typedef struct Request {
     VuVirtqElement elem;
@@ -113,42 +113,17 @@ static const VuDevIface device_iface = {
 
 /* Main loop */
 
-static char *device_path(void)
-{
-    return harness_tmpfile("s");
-}
-
 static void device_start(Device *device, AioContext *ctx)
 {
-    SocketAddress addr = { .type = SOCKET_ADDRESS_TYPE_UNIX };
-    g_autofree char *path = device_path();
-
     memset(device, 0, sizeof(*device));
     QSIMPLEQ_INIT(&device->requests);
-    addr.u.q_unix.path = path;
-    g_assert_true(
-        vhost_user_server_start(&device->server, &addr, ctx, 2, &device_iface, &error_abort));
+    vus_server_start(&device->server, "s", ctx, 2, &device_iface);
 }
 
-static bool device_busy(Device *device)
-{
-    return qatomic_load_acquire(&device->server.co_trip) ||
-           vhost_user_server_has_in_flight(&device->server);
-}
-
-/* What a block export does around a drain. */
 static void device_drain(Device *device)
 {
-    qatomic_set(&device->server.quiescing, true);
-    vhost_user_server_detach_aio_context(&device->server);
-    AIO_WAIT_WHILE(NULL, device_busy(device));
+    vus_server_drain(&device->server);
     g_assert_null(device->server.ctx);
-}
-
-static void device_resume(Device *device, AioContext *ctx)
-{
-    qatomic_set(&device->server.quiescing, false);
-    vhost_user_server_attach_aio_context(&device->server, ctx);
 }
 
 /* The client's thread */
@@ -326,7 +301,7 @@ static void test_move(void)
 
         main_loop_wait(true);
         device_drain(&device);
-        device_resume(&device, to);
+        vus_server_drain_end(&device.server, to);
     }
     vus_client_thread_join(&client);
     g_assert_cmpuint(client.rounds, >, 10);
@@ -366,9 +341,9 @@ static void test_drain_within_a_message(void)
     while (!qatomic_read(&device.server.quiescing)) {
         main_loop_wait(false);
     }
-    AIO_WAIT_WHILE(NULL, device_busy(&device));
+    vus_server_drain_poll(&device.server);
     g_assert_cmpuint(device.popped, ==, 1);
-    device_resume(&device, qemu_get_aio_context());
+    vus_server_drain_end(&device.server, qemu_get_aio_context());
     vus_client_thread_join(&client);
     g_assert_cmpuint(device.popped, ==, 2);
     vhost_user_server_stop(&device.server);

@@ -39,6 +39,19 @@ void vus_client_thread_run(void *device, VusClientFn *fn)
     vus_client_thread_join(&client);
 }
 
+void vus_client_thread_round_done(VusClientThread *self)
+{
+    qatomic_set_mb(&self->rounds, self->rounds + 1);
+    qemu_notify_event();
+}
+
+void vus_client_thread_wait_rounds(VusClientThread *self, uint64_t rounds)
+{
+    while (qatomic_load_acquire(&self->rounds) < rounds) {
+        main_loop_wait(false);
+    }
+}
+
 void vus_client_thread_connect(VusClientThread *self, VusClient *client)
 {
     g_assert_true(vus_client_connect(client, self->path));

@@ -28,6 +28,10 @@ void vus_client_thread_join(VusClientThread *self);
 /* Both. */
 void vus_client_thread_run(void *device, VusClientFn *fn);
 
+/* One more round is done; and the main loop waits for so many in all. */
+void vus_client_thread_round_done(VusClientThread *self);
+void vus_client_thread_wait_rounds(VusClientThread *self, uint64_t rounds);
+
 /* Connects to the device, which must listen. The client's thread. */
 void vus_client_thread_connect(VusClientThread *self, VusClient *client);
 
