@@ -1,139 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A disk behind a scripted IOMMU: questions, answers, invalidations, on a running daemon."""
 
-import select
 import struct
 import unittest
 
-from support.guest_memory import GuestMemory, Region
 from support.image import pattern
-from support.proto_case import DISK_SIZE, LATENCY, ProtoCase
-from support.vhost_user import Feature, Request, region, state
-from support.virtio_blk import GET_ID, IN, OK, OUT, WANTED_FEATURES, BlkDriver
-from support.waiting import TIMEOUT, until
-
-IOTLB_MSG = 22
-MISS, UPDATE, INVALIDATE, ACCESS_FAIL = 1, 2, 3, 4
-READ, WRITE, BOTH = 1, 2, 3
-IOTLB = struct.Struct('<QQQBB6x')
-PAGE = 4096
-FAR = 1 << 40           # between what the device sees and where the guest has it
+from support.iommu import (ACCESS_FAIL, BOTH, INVALIDATE, IOTLB_MSG, MISS, PAGE, READ, UPDATE,
+                           WRITE, IommuCase, IommuDriver)
+from support.proto_case import DISK_SIZE, LATENCY
+from support.vhost_user import Request, state
+from support.virtio_blk import GET_ID, IN, OK, OUT
+from support.waiting import until
 
 
-class FarRegion(Region):
-    """Memory that the device sees at `gpa`, and the guest has elsewhere."""
+class Iotlb(IommuCase):
+    """Besides: `tardy`, which takes its time, and `data`, another export of the disk."""
 
-    def payload(self):
-        return region(self.gpa + FAR, self.size, self.uaddr, self.offset)
-
-
-class IovaMemory(GuestMemory):
-    """All addresses that the driver names, those of rings too, are the device's."""
-
-    def uaddr(self, gpa):
-        return gpa
-
-    def target(self, iova):
-        """The front-end's address."""
-        return super().uaddr(iova)
-
-
-class IommuDriver(BlkDriver):
-    """Answers questions while it waits for the disk."""
-
-    wanted_features = WANTED_FEATURES | 1 << Feature.ACCESS_PLATFORM
-
-    def __init__(self, path, queues=1, memory=None):
-        self.questions = []
-        self.withheld = None    # a page that is not translated
-        super().__init__(path, memory or IovaMemory(FarRegion(0, 1 << 20)), queues, start=False)
-        self.open_backend_channel()
-        self.share_memory()
-        for vring in self.vrings:
-            self.start(vring)
-
-    def tell(self, kind, iova, size, permission=BOTH, target=None):
-        """Sends an IOTLB message without reading the answer."""
-        if kind == UPDATE and target is None:
-            target = self.memory.target(iova)
-        self.client.send(IOTLB_MSG, IOTLB.pack(iova, size, target or 0, permission, kind))
-
-    def told(self, *message, **options):
-        """Sends an IOTLB message; returns the answer."""
-        self.tell(*message, **options)
-        return struct.unpack('<Q', self.client.reply(IOTLB_MSG))[0]
-
-    def question(self):
-        """The next message on the channel: (type, address, permission)."""
-        request, _, payload = self.backend_channel.receive()
-        iova, _, _, permission, kind = IOTLB.unpack(payload)
-        if request != 1:
-            raise AssertionError(f'message {request} on the channel')
-        self.questions.append((kind, iova, permission))
-        return self.questions[-1]
-
-    def serve(self):
-        """Answers what has been asked by now."""
-        while self.backend_channel.readable():
-            kind, iova, _ = self.question()
-            if kind != MISS:
-                raise AssertionError(f'message of type {kind} on the channel')
-            if iova // PAGE == self.withheld:
-                continue
-            if self.told(UPDATE, iova // PAGE * PAGE, PAGE) != 0:
-                raise AssertionError(f'the translation of {iova:#x} was refused')
-
-    def finish(self, count=1, vring=None):
-        """Waits for @count completions, answering questions meanwhile."""
-        vring = vring or self.vring
-        found = vring.take_used()
-        while len(found) < count:
-            ready, _, _ = select.select([vring.call_fd, self.backend_channel.socket], [], [],
-                                        TIMEOUT)
-            if not ready:
-                raise AssertionError(f'{len(found)} of {count} requests completed')
-            self.serve()
-            vring.calls()
-            found += vring.take_used()
-        return found
-
-    def request(self, kind, sector=0, out=b'', in_length=0, vring=None, **layout):
-        vring = vring or self.vring
-        pending = self.put(kind, sector, out, in_length, vring, **layout)
-        vring.publish(pending.head)
-        vring.kick()
-        (_, used), = self.finish(1, vring)
-        answer = self.answer(pending, used)
-        self.memory.release(self.mark)
-        return answer
-
-
-class Iotlb(ProtoCase):
-    """Exports of their own: `virtual` on two IOThreads, and `tardy`, which takes its time."""
-
-    daemon_options = ('--object', 'iothread,id=io0', '--object', 'iothread,id=io1')
+    more = ('tardy', 'data')
 
     @classmethod
-    def start(cls):
-        super().start()
-        cls.add('virtual', num_queues=2, driver='null-co', size=DISK_SIZE, read_zeroes=True,
-                export={'access-platform': True, 'iothread': ['io0', 'io1']})
+    def start_more(cls):
         cls.add('tardy', driver='null-co', size=DISK_SIZE, read_zeroes=True,
                 latency_ns=int(LATENCY * 1e9), export={'access-platform': True})
         cls.daemon.qmp.command('block-export-add', type='vhost-user-blk', id='data',
                                node_name='disk', writable=True, **{'access-platform': True},
                                addr={'type': 'unix', 'path': cls.socket('data')})
-        for name in ('virtual', 'tardy', 'data'):
-            driver = IommuDriver(cls.socket(name))
-            driver.read(0, 512)
-            driver.close()
-        cls.baseline = cls.settled_descriptors()
-
-    def iommu_driver(self, name, **options):
-        """A driver of one of them, until the end of the test."""
-        driver = IommuDriver(self.socket(name), **options)
-        self.addCleanup(driver.close)
-        return driver
 
     def test_data_of_many_pages(self):
         driver = self.iommu_driver('data')

@@ -4,8 +4,8 @@
 import socket
 import unittest
 
-import test_proto_iotlb as iotlb
-from support.proto_case import DISK_SIZE, ProtoCase
+from support.iommu import INVALIDATE, IOTLB, PAGE, UPDATE, IommuCase, IommuDriver
+from support.proto_case import DISK_SIZE
 from support.vhost_user import NEED_REPLY, REPLY, VERSION, Request, message, u64
 from support.virtio_blk import GET_ID, OK
 from support.waiting import until
@@ -14,7 +14,7 @@ BACKEND_IOTLB = 1
 NOWHERE = 0x80000       # a page that is not translated
 
 
-class RefusingDriver(iotlb.IommuDriver):
+class RefusingDriver(IommuDriver):
     """Acknowledges what it is asked; refuses questions about `withheld`, now or later."""
 
     silent = False      # until speak()
@@ -26,12 +26,12 @@ class RefusingDriver(iotlb.IommuDriver):
     def serve(self):
         while self.backend_channel.readable():
             _, flags, payload = self.backend_channel.receive()
-            iova, _, _, permission, kind = iotlb.IOTLB.unpack(payload)
+            iova, _, _, permission, kind = IOTLB.unpack(payload)
             self.questions.append((kind, iova, permission))
-            refused = iova // iotlb.PAGE == self.withheld
+            refused = iova // PAGE == self.withheld
             if not refused:
-                page = iova // iotlb.PAGE * iotlb.PAGE
-                if self.told(iotlb.UPDATE, page, iotlb.PAGE) != 0:
+                page = iova // PAGE * PAGE
+                if self.told(UPDATE, page, PAGE) != 0:
                     raise AssertionError(f'the translation of {iova:#x} was refused')
             if flags & NEED_REPLY:
                 self.owed.append(refused)
@@ -48,40 +48,27 @@ class RefusingDriver(iotlb.IommuDriver):
 
     def put_nowhere(self, vring):
         """A request whose data lies in the page that is not translated; its head."""
-        self.withheld = NOWHERE // iotlb.PAGE
+        self.withheld = NOWHERE // PAGE
         head = vring.put_chain([(0x40000, 16, False), (NOWHERE, 512, True), (0x41000, 1, True)])
         vring.publish(head)
         vring.kick()
         return head
 
 
-class Refusal(ProtoCase):
+class Refusal(IommuCase):
     """A disk behind an IOMMU, in a thread or on the move, with a neighbour."""
 
-    daemon_options = ('--object', 'iothread,id=io0', '--object', 'iothread,id=io1')
+    Driver = RefusingDriver
+    more = ('mobile',)
 
     @classmethod
-    def start(cls):
-        super().start()
-        cls.add('virtual', num_queues=2, driver='null-co', size=DISK_SIZE, read_zeroes=True,
-                export={'access-platform': True, 'iothread': ['io0', 'io1']})
+    def start_more(cls):
         cls.add('mobile', driver='null-co', size=DISK_SIZE, read_zeroes=True,
                 export={'access-platform': True})
-        for name in ('virtual', 'mobile'):
-            driver = RefusingDriver(cls.socket(name))
-            driver.request(GET_ID, in_length=20)
-            driver.close()
-        cls.baseline = cls.settled_descriptors()
-
-    def refusing_driver(self, name, **options):
-        """A driver of one of them, until the end of the test."""
-        driver = RefusingDriver(self.socket(name), **options)
-        self.addCleanup(driver.close)
-        return driver
 
     def asked(self, driver):
         """Until the page that is not translated has been asked for."""
-        until(lambda: driver.serve() or any(where // iotlb.PAGE == driver.withheld
+        until(lambda: driver.serve() or any(where // PAGE == driver.withheld
                                             for _, where, _ in driver.questions),
               'the page is asked for')
 
@@ -91,7 +78,7 @@ class Refusal(ProtoCase):
                                 force=True)
 
     def test_refused_request_ends_and_the_queue_goes_on(self):
-        driver = self.refusing_driver('virtual', queues=2)
+        driver = self.iommu_driver('virtual', queues=2)
         for vring in driver.vrings:
             driver.request(GET_ID, in_length=20, vring=vring)
         for vring in driver.vrings * 3:
@@ -100,7 +87,7 @@ class Refusal(ProtoCase):
             self.assertEqual(driver.request(GET_ID, in_length=20, vring=vring).status, OK)
 
     def test_refused_later_while_another_queue_works(self):
-        driver = self.refusing_driver('virtual', queues=2)
+        driver = self.iommu_driver('virtual', queues=2)
         driver.silent = True
         first, second = driver.vrings
         for vring in driver.vrings:
@@ -113,7 +100,7 @@ class Refusal(ProtoCase):
         self.assertEqual(driver.finish(1, second), [(head, 0)])
 
     def test_refused_after_the_disk_has_moved(self):
-        driver = self.refusing_driver('mobile')
+        driver = self.iommu_driver('mobile')
         driver.request(GET_ID, in_length=20)
         for iothread in ('io0', 'io1', None):
             driver.silent = True
@@ -126,7 +113,7 @@ class Refusal(ProtoCase):
             self.assertEqual(driver.request(GET_ID, in_length=20).status, OK)
 
     def test_refused_on_a_new_channel(self):
-        driver = self.refusing_driver('virtual')
+        driver = self.iommu_driver('virtual')
         driver.silent = True
         driver.request(GET_ID, in_length=20)
         head = driver.put_nowhere(driver.vring)
@@ -146,7 +133,7 @@ class Refusal(ProtoCase):
                 ('noise', lambda s: s.sendall(b'\xff' * 4096)),
                 ('an end of both', lambda s: s.shutdown(socket.SHUT_RDWR))):
             with self.subTest(what=what):
-                driver = self.refusing_driver('virtual')
+                driver = self.iommu_driver('virtual')
                 driver.request(GET_ID, in_length=20)
                 act(driver.backend_channel.socket)
                 self.assertEqual(driver.client.ask_u64(Request.GET_QUEUE_NUM), 2)
@@ -154,7 +141,7 @@ class Refusal(ProtoCase):
                 self.assertFalse(driver.client.readable(0))
                 driver.backend_channel.close()
                 driver.open_backend_channel()
-                self.assertEqual(driver.told(iotlb.INVALIDATE, 0, 0), 0)
+                self.assertEqual(driver.told(INVALIDATE, 0, 0), 0)
                 self.assertEqual(driver.request(GET_ID, in_length=20).status, OK)
                 driver.close()
 
