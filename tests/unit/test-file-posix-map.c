@@ -7,8 +7,8 @@
 #include "qemu/cutils.h"
 #include "qemu/thread.h"
 #include "block/file-posix.h"
-#include "block/try-io.h"
 #include "tests/unit/block-test.h"
+#include "tests/unit/try-read.h"
 
 enum {
     SIZE = 1024 * 1024,
@@ -16,18 +16,6 @@ enum {
     /* More than a node has to be read before it is mapped. */
     ENOUGH = 300,
 };
-
-static int try_read(BlockBackend *blk, int64_t offset, void *buf, size_t bytes)
-{
-    struct iovec iov[2] = { { buf, 512 }, { (char *)buf + 512, bytes - 512 } };
-    BlkTryBatch batch;
-    int ret;
-
-    blk_try_begin(&batch, blk);
-    ret = blk_try_preadv(&batch, offset, bytes, iov, 2);
-    blk_try_end(&batch);
-    return ret;
-}
 
 static void write_file(const char *path, int64_t offset, size_t bytes, unsigned seed)
 {

@@ -2,25 +2,13 @@
 /* Tests of requests that are done at once or not at all. */
 #include "qemu/osdep.h"
 #include "block/accounting.h"
-#include "block/try-io.h"
 #include "tests/unit/block-test.h"
+#include "tests/unit/try-read.h"
 
 enum {
     SIZE = 1024 * 1024,
     BYTES = 4096,
 };
-
-static int try_read(BlockBackend *blk, int64_t offset, void *buf, size_t bytes)
-{
-    struct iovec iov[2] = { { buf, bytes / 2 }, { (char *)buf + bytes / 2, bytes - bytes / 2 } };
-    BlkTryBatch batch;
-    int ret;
-
-    blk_try_begin(&batch, blk);
-    ret = blk_try_preadv(&batch, offset, bytes, iov, 2);
-    blk_try_end(&batch);
-    return ret;
-}
 
 static int try_write(BlockBackend *blk, int64_t offset, size_t bytes)
 {
