@@ -259,24 +259,34 @@ void timerlist_notify(QEMUTimerList *list)
     }
 }
 
-/* Takes the first timer off the list if it is due at @now and was armed up to @last. */
-static QEMUTimer *take_expired(QEMUTimerList *list, int64_t now, uint64_t last)
+/* What a timer does. */
+typedef struct Expired {
+    QEMUTimerCB *cb;
+    void *opaque;
+} Expired;
+
+/*
+ * Takes the first timer off the list if it is due at @now and was armed up to @last. Another thread
+ * may free it as soon as the lock is gone.
+ */
+static bool take_expired(QEMUTimerList *list, int64_t now, uint64_t last, Expired *ret_expired)
 {
     QEMUTimer *ts;
 
     QEMU_LOCK_GUARD(&list->lock);
     ts = list->heap->len ? heap_at(list, 0) : NULL;
     if (!ts || ts->expire_time > now || ts->seq > last) {
-        return NULL;
+        return false;
     }
+    *ret_expired = (Expired){ ts->cb, ts->opaque };
     list_remove(list, ts);
-    return ts;
+    return true;
 }
 
 bool timerlist_run_timers(QEMUTimerList *list)
 {
     bool progress = false;
-    QEMUTimer *ts;
+    Expired expired;
     uint64_t last;
     int64_t now;
 
@@ -287,8 +297,8 @@ bool timerlist_run_timers(QEMUTimerList *list)
     WITH_QEMU_LOCK_GUARD (&list->lock) {
         last = list->seq;
     }
-    while ((ts = take_expired(list, now, last))) {
-        ts->cb(ts->opaque);
+    while (take_expired(list, now, last, &expired)) {
+        expired.cb(expired.opaque);
         progress = true;
     }
     return progress;

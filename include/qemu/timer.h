@@ -186,7 +186,7 @@ void timer_deinit(QEMUTimer *ts);
 /** timer_del: not pending any more; a callback that has begun is not waited for.  Any thread. */
 void timer_del(QEMUTimer *ts);
 
-/** timer_free: timer_del() and free; NULL is ignored.  Home thread of the list. */
+/** timer_free: timer_del() and free; NULL is ignored.  Any thread, likewise. */
 static inline void timer_free(QEMUTimer *ts)
 {
     if (ts) {

@@ -279,6 +279,31 @@ static void test_comutex_excludes(void)
     loops_end();
 }
 
+static void count_one(void *opaque)
+{
+    qatomic_inc((int *)opaque);
+}
+
+/* Just when its thread runs it, or has taken it off the list to do so. */
+static void test_timers_freed_elsewhere(void)
+{
+    int count = 0;
+
+    loops_start(SCALE_MS);
+    for (int i = 0; i < ROUNDS; i++) {
+        int64_t expire = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) + 20 * SCALE_US;
+        QEMUTimer *timer =
+            aio_timer_new(loops[0].ctx, QEMU_CLOCK_REALTIME, SCALE_NS, count_one, &count);
+
+        timer_mod(timer, expire);
+        while (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) < expire + i % 100 * 100) {
+        }
+        timer_free(timer);
+    }
+    loops_end();
+    g_assert_cmpint(count, <=, ROUNDS);
+}
+
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
@@ -292,5 +317,6 @@ int main(int argc, char **argv)
     harness_add("/aio-multithread/no_schedule_is_lost", test_no_schedule_is_lost);
     harness_add("/aio-multithread/deleted_elsewhere_is_freed", test_deleted_elsewhere_is_freed);
     harness_add("/aio-multithread/comutex_excludes", test_comutex_excludes);
+    harness_add("/aio-multithread/timers_freed_elsewhere", test_timers_freed_elsewhere);
     return harness_run();
 }
