@@ -11,8 +11,9 @@
  * but after polling has ended, and shrinks when the average is beyond poll-max-ns.  A loop
  * that waits for long therefore does not poll at all.
  *
- * What is polled in vain is never more than one part in POLL_SHARE of the time: there are hosts
- * where nobody else gets anywhere while we poll, and then it is better not to.
+ * What is polled in vain, with its beginning and end, is never more than one part in POLL_SHARE of
+ * the time, and what polling has saved by finding something: a light load is not worth more, and
+ * there are hosts where nobody else gets anywhere while we poll.
  *
  * Polling takes a processor that whoever we wait for may need.  If the thread notices that it was
  * preempted meanwhile, it sleeps for its next some twenty events instead.
@@ -31,7 +32,9 @@
 #define POLL_WEIGHT_DEFAULT 3
 /* So much may be polled in vain at once; beyond it one part in POLL_SHARE of the time. */
 #define POLL_VAIN_NS 500000
-#define POLL_SHARE   16
+#define POLL_SHARE   64
+/* What finding something has saved: a part of what it costs to sleep and to be woken. */
+#define POLL_SAVED_NS 1000
 /* One look takes far less, unless another thread has been given the processor. */
 #define POLL_PREEMPTED_NS 20000
 /* After that the average is set to so many times poll-max-ns. */
@@ -78,6 +81,14 @@ static bool poll_once(AioContext *ctx)
     return found;
 }
 
+static void note_vain(AioContext *ctx, int64_t begin, int64_t now)
+{
+    if (ctx->poll_vain_ns == 0) {
+        ctx->poll_vain_since = now;
+    }
+    ctx->poll_vain_ns += now - begin;
+}
+
 static void poll_begin(AioContext *ctx)
 {
     ctx->poll_started = true;
@@ -96,9 +107,13 @@ static void poll_begin(AioContext *ctx)
 
 bool aio_poll_end(AioContext *ctx)
 {
+    int64_t begin;
+    bool found;
+
     if (!ctx->poll_started) {
         return false;
     }
+    begin = get_clock();
     ctx->poll_started = false;
     for (guint i = 0; i < ctx->pollers->len; i++) {
         AioHandler *node = g_ptr_array_index(ctx->pollers, i);
@@ -112,7 +127,11 @@ bool aio_poll_end(AioContext *ctx)
         }
     }
     aio_poll_sync(ctx);
-    return poll_once(ctx);
+    found = poll_once(ctx);
+    if (!found) {
+        note_vain(ctx, begin, get_clock());
+    }
+    return found;
 }
 
 /* Nothing that needs a system call may be starved: all must be seen from here. */
@@ -141,21 +160,14 @@ static int64_t poll_limit(AioContext *ctx)
     return ctx->poll_vain_ns > POLL_VAIN_NS ? 0 : qatomic_read(&ctx->poll_max_ns);
 }
 
-static void note_vain(AioContext *ctx, int64_t begin, int64_t now)
+/* Looks until @max_ns are over; true if something was found. It all began at @begin. */
+static bool poll_for(AioContext *ctx, int64_t begin, int64_t max_ns)
 {
-    if (ctx->poll_vain_ns == 0) {
-        ctx->poll_vain_since = now;
-    }
-    ctx->poll_vain_ns += now - begin;
-}
-
-/* Looks until @max_ns are over; true if something was found. */
-static bool poll_for(AioContext *ctx, int64_t max_ns)
-{
-    int64_t begin = get_clock(), before = begin, deadline = begin + max_ns, now;
+    int64_t before = get_clock(), deadline = before + max_ns, now;
 
     for (;;) {
         if (poll_look(ctx)) {
+            ctx->poll_vain_ns = MAX(ctx->poll_vain_ns - POLL_SAVED_NS, (int64_t)0);
             return true;
         }
         cpu_relax();
@@ -176,7 +188,7 @@ static bool poll_for(AioContext *ctx, int64_t max_ns)
 
 bool aio_poll_busy(AioContext *ctx, int64_t timeout)
 {
-    int64_t max_ns;
+    int64_t max_ns, begin;
 
     ctx->poll_limit_ns = poll_limit(ctx);
     max_ns = MIN(ctx->poll_ns, ctx->poll_limit_ns);
@@ -191,6 +203,7 @@ bool aio_poll_busy(AioContext *ctx, int64_t timeout)
     if (max_ns == 0) {
         return poll_look(ctx);
     }
+    begin = get_clock();
     poll_begin(ctx);
     if (ctx->fdmon_ops->need_wait(ctx)) {
         ctx->fdmon_ops->wait(ctx, 0);
@@ -199,9 +212,10 @@ bool aio_poll_busy(AioContext *ctx, int64_t timeout)
             ctx->poll_since = 0;
             return true;
         }
-        ctx->poll_since = ctx->poll_since ? get_clock() : 0;
+        begin = get_clock();
+        ctx->poll_since = ctx->poll_since ? begin : 0;
     }
-    return poll_for(ctx, max_ns);
+    return poll_for(ctx, begin, max_ns);
 }
 
 void aio_poll_adjust(AioContext *ctx)
