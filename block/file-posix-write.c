@@ -13,15 +13,13 @@
  * Each thread that writes to a node has a RawWriter for it while something is under way. Writes
  * gather in @waiting while a batch is being done, and become the next batch: the more there is
  * to do, the larger. The worker says now and then how far it is, and the home thread calls back up
- * to there. Workers of several home threads take turns by batches, for the file's own lock would
- * have them wait for each other in each write.
+ * to there.
  *
  * What is written here has neither RWF_DSYNC nor an alignment to keep.
  */
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
 #include "qemu/defer-call.h"
-#include "qemu/lockable.h"
 #include "block/block_int.h"
 #include "block/file-posix.h"
 #include "block/thread-pool.h"
@@ -79,7 +77,6 @@ static int raw_writer_run(void *opaque)
     RawWriter *writer = opaque;
     BDRVRawState *s = writer->s;
 
-    QEMU_LOCK_GUARD(&s->write_lock);
     for (unsigned i = 0; i < writer->size; i++) {
         BlkTryWrite *w = writer->batch[i];
         ssize_t ret = likely(qatomic_read(&s->writes) != RAW_WRITES_UNKNOWN)

@@ -148,7 +148,6 @@ static int raw_open(BlockDriverState *bs, BlockdevOptions *opts, int flags, Erro
         qemu_close(s->fd);
         return ret;
     }
-    qemu_mutex_init(&s->write_lock);
     g_free(bs->filename);
     bs->filename = g_strdup(o->filename);
     bs->supported_write_flags = BDRV_REQ_FUA;
@@ -161,7 +160,6 @@ static void raw_close(BlockDriverState *bs)
     BDRVRawState *s = bs->opaque;
 
     raw_map_free(s);
-    qemu_mutex_destroy(&s->write_lock);
     qemu_close(s->fd);
     s->fd = -1;
 }

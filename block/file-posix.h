@@ -39,9 +39,6 @@ typedef struct BDRVRawState {
     bool no_blkdiscard;
     RawWrites writes;
 
-    /* A thread of the pool is writing through the page cache. */
-    QemuMutex write_lock;
-
     /* file-posix-map.c; atomic. The newest mapping, or NULL. */
     struct RawMap *map;
     /* Reads before there is one; then whether one can be had. */

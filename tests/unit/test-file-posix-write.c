@@ -2,7 +2,6 @@
 /* Tests of writes to the page cache: many of them by one thread. */
 #include "qemu/osdep.h"
 #include <sys/resource.h>
-#include "qemu/lockable.h"
 #include "qemu/module.h"
 #include "block/accounting.h"
 #include "block/file-posix.h"
@@ -113,10 +112,7 @@ static void test_many_writes_are_one_threads_work(const void *more)
     Fixture f = fixture_new(more);
 
     qatomic_set(&f.s->writes, RAW_WRITES_BATCHED);
-    WITH_QEMU_LOCK_GUARD (&f.s->write_lock) {
-        start_coroutines(&f);
-        aio_poll(qemu_get_aio_context(), false);
-    }
+    start_coroutines(&f);
     wait_for_all(&f);
     /* One may be started while the other has just ended a batch. */
     g_assert_cmpint(thread_pool_nr_threads(f.pool), <=, 2);
