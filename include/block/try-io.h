@@ -32,14 +32,14 @@ typedef struct BlkTryWrite {
      */
     void (*cb)(struct BlkTryWrite *write, int ret);
 
-    /* The block layer's, until @cb is called. */
+    /* The BlockBackend's. */
     BlockBackend *blk;
     int64_t begun; /* ns of the real-time clock */
-    int64_t offset;
-    int64_t bytes;
-    /* The driver's. */
+    /* Of the driver that has taken it; @offset is a place in that. @cb may look at @bytes. */
     const struct iovec *iov;
     int niov;
+    int64_t offset;
+    int64_t bytes;
     int ret;
     QSIMPLEQ_ENTRY(BlkTryWrite) next;
 } BlkTryWrite;
