@@ -87,6 +87,7 @@ class Counters(StatsCase):
         driver = self.disk(queues=3, iothread=['io0', 'io1'])
         for queue, count in ((0, 2), (2, 5)):
             for _ in range(count):
+                self.daemon.comes_to_rest()     # else one turn may still take the next request
                 driver.request(IN, 0, in_length=512, vring=driver.vrings[queue])
         found = self.stats(queues=True)
         self.assertEqual(self.by_operation(found), {'read': (7, 0, 7 * 512)})
