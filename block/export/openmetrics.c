@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What exports have done, as OpenMetrics text (specification 1.0): all samples of a metric lie
- * together, below its type and meaning; times are in seconds; bins are cumulative.
+ * together, below its type and meaning; times are in seconds; bins are cumulative. What did not
+ * happen yet is there as zero, so that the first time is an increase: all kinds of requests of each
+ * queue in use, and of queue 0 of an export that nobody has used.
  */
 #include "qemu/osdep.h"
 #include "openmetrics.h"
@@ -131,18 +133,43 @@ static const Metric metrics[] = {
       put_in_flight, true },
 };
 
+static const BlockExportOperationStats *find_operation(const BlockExportQueueStats *queue,
+                                                       BlockExportOperation operation)
+{
+    const BlockExportOperationStatsList *op = queue->operations;
+
+    while (op && op->value->operation != operation) {
+        op = op->next;
+    }
+    return op ? op->value : NULL;
+}
+
 static void put_queue(GString *out, const Metric *metric, Where *where)
 {
-    const BlockExportOperationStatsList *op;
-
     where->op = NULL;
     if (metric->of_queue) {
         metric->print(out, metric->name, where);
         return;
     }
-    for (op = where->queue->operations; op; op = op->next) {
-        where->op = op->value;
+    for (int i = 0; i < BLOCK_EXPORT_OPERATION__MAX; i++) {
+        const BlockExportOperationStats none = { .operation = i };
+
+        where->op = find_operation(where->queue, i) ?: &none;
         metric->print(out, metric->name, where);
+    }
+}
+
+static void put_export(GString *out, const Metric *metric, const BlockExportStats *export)
+{
+    static const BlockExportQueueStats unused; /* number 0 */
+    Where where = { export, &unused, NULL };
+
+    if (!export->queues) {
+        put_queue(out, metric, &where);
+    }
+    for (const BlockExportQueueStatsList *q = export->queues; q; q = q->next) {
+        where.queue = q->value;
+        put_queue(out, metric, &where);
     }
 }
 
@@ -154,13 +181,7 @@ static void put_metric(GString *out, const Metric *metric, const BlockExportStat
     }
     g_string_append_printf(out, "# HELP %s %s\n", metric->name, metric->help);
     for (; stats; stats = stats->next) {
-        const BlockExportQueueStatsList *queue;
-
-        for (queue = stats->value->queues; queue; queue = queue->next) {
-            Where where = { stats->value, queue->value, NULL };
-
-            put_queue(out, metric, &where);
-        }
+        put_export(out, metric, stats->value);
     }
 }
 
