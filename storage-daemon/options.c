@@ -5,12 +5,14 @@
 #include "qemu/osdep.h"
 #include "options.h"
 #include "chardev/char.h"
+#include "metrics-server.h"
 #include "monitor/monitor.h"
 #include "qapi/qapi-commands-block-core.h"
 #include "qapi/qapi-commands-block-export.h"
 #include "qapi/qapi-commands-control.h"
 #include "qapi/qapi-visit-block-core.h"
 #include "qapi/qapi-visit-block-export.h"
+#include "qapi/qapi-visit-block-export-stats.h"
 #include "qapi/qobject-input-visitor.h"
 #include "qapi/type-info.h"
 #include "qemu/error-report.h"
@@ -120,6 +122,16 @@ static OptionResult handle_monitor(const char *arg, Error **errp)
         return print_help("monitor", NULL, &qapi_type_MonitorOptions, NULL);
     }
     return monitor_init_from_str(arg, errp) ? OPTION_DONE : OPTION_FAILED;
+}
+
+static OptionResult handle_metrics(const char *arg, Error **errp)
+{
+    g_autofree char *kind = NULL;
+
+    if (asks_for_help(arg, "addr", &kind)) {
+        return print_help("metrics", NULL, &qapi_type_MetricsOptions, NULL);
+    }
+    return metrics_server_start(arg, errp) ? OPTION_DONE : OPTION_FAILED;
 }
 
 static OptionResult handle_nbd_server(const char *arg, Error **errp)
@@ -250,6 +262,16 @@ const Option options[] = {
         .help = "  --object [qom-type=]<type>,id=<id>[,<property>=<value>...]\n"
                 "                         create an object, such as an iothread; 'help' lists\n"
                 "                         the types, '<type>,help' their properties\n"
+                "\n",
+    },
+    {
+        .name = "metrics",
+        .has_argument = true,
+        .handle = handle_metrics,
+        .help = "  --metrics addr.type=unix,addr.path=<socket path>\n"
+                "  --metrics addr.type=inet,addr.host=127.0.0.1,addr.port=<port>\n"
+                "                         tell what exports have done over HTTP, at /metrics,\n"
+                "                         as OpenMetrics text\n"
                 "\n",
     },
     {

@@ -17,6 +17,7 @@
 #include "chardev/char.h"
 #include "commands.h"
 #include "daemonize.h"
+#include "metrics-server.h"
 #include "monitor/monitor.h"
 #include "options.h"
 #include "qemu/error-report.h"
@@ -65,6 +66,7 @@ static bool init_layers(Error **errp)
 static void cleanup(void)
 {
     shutdown_watch();
+    metrics_server_stop();
     blk_exp_close_all();
     bdrv_close_all();
     monitor_cleanup();

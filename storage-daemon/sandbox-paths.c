@@ -34,6 +34,7 @@ static const struct {
     { "chardev", NULL, "input-path", SANDBOX_READ },
     { "chardev", NULL, "device", SANDBOX_READ | SANDBOX_WRITE },
     { "chardev", NULL, "logfile", FILE_MADE },
+    { "metrics", NULL, "path", SANDBOX_SOCKET },
     { "trace", NULL, "file", FILE_MADE },
     { "trace", NULL, "events", SANDBOX_READ },
     { "pidfile", NULL, NULL, FILE_MADE | SANDBOX_REMOVE },
