@@ -155,8 +155,8 @@ static OptionResult early_version(StartupOptions *startup, const char *arg, Erro
 {
     VersionInfo *info = qmp_query_version(&error_abort);
 
-    printf("qemu-storage-daemon version %d.%d.%d (%s)\n", (int)info->qemu->major,
-           (int)info->qemu->minor, (int)info->qemu->micro, info->package);
+    printf("qemu-storage-daemon version %s (%s; interface of QEMU %d.%d.%d)\n", PROJECT_VERSION,
+           PROJECT_NAME, (int)info->qemu->major, (int)info->qemu->minor, (int)info->qemu->micro);
     qapi_free_VersionInfo(info);
     return OPTION_EXIT;
 }

@@ -73,7 +73,8 @@ class Forms(CommandLine):
             self.assertEqual((result.returncode, result.stderr), (0, ''))
         for option in ('--version', '-V'):
             result = self.run_program(option)
-            self.assertTrue(result.stdout.startswith(f'{PROGRAM} version 10.2.0 ('))
+            self.assertRegex(result.stdout, rf'^{PROGRAM} version \d+\.\d+\.\d+ '
+                             r'\(qemu-device-backends; interface of QEMU 10\.2\.0\)\n$')
             self.assertEqual((result.returncode, result.stderr), (0, ''))
 
     def test_help_names_every_option(self):
