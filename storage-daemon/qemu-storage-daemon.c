@@ -19,6 +19,7 @@
 #include "daemonize.h"
 #include "metrics-server.h"
 #include "monitor/monitor.h"
+#include "notify.h"
 #include "options.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
@@ -65,6 +66,7 @@ static bool init_layers(Error **errp)
 
 static void cleanup(void)
 {
+    service_notify("STOPPING=1");
     shutdown_watch();
     metrics_server_stop();
     blk_exp_close_all();
@@ -108,6 +110,7 @@ static int run(GArray *parsed, char **argv, const StartupOptions *startup)
         failed = true;
     } else if (result == OPTION_DONE) {
         shutdown_started();
+        service_notify("READY=1");
         while (!shutdown_requested()) {
             main_loop_wait(false);
         }
@@ -140,6 +143,7 @@ int main(int argc, char **argv)
     if (early != OPTION_DONE) {
         return early == OPTION_EXIT ? EXIT_SUCCESS : EXIT_FAILURE;
     }
+    service_notify_init();
     if ((startup.daemonize && !daemonize_begin(&err)) || !begin_sandbox(parsed, &err) ||
         !init_layers(&err)) {
         error_report_err(err);
