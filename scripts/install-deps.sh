@@ -10,6 +10,7 @@ usage: scripts/install-deps.sh [--list] PURPOSE...
 
 Installs Debian 12 packages, by purpose:
   build    what compiles the daemon
+  docs     what makes the man pages
   check    the second compiler, the formatter: what the tests need besides
   guests   the virtual machines that the tests and ./quickstart boot
   all      everything above
@@ -30,7 +31,10 @@ packages_for()
              linux-libc-dev
         ;;
     check)
-        echo clang clang-format git qemu-system-common valgrind
+        echo clang clang-format git qemu-system-common valgrind systemd
+        ;;
+    docs)
+        echo pandoc
         ;;
     guests)
         echo qemu-system-x86 user-mode-linux busybox-static lz4 e2fsprogs fdisk gcc libc6-dev
@@ -41,6 +45,7 @@ packages_for()
     all)
         packages_for build
         packages_for check
+        packages_for docs
         packages_for guests
         ;;
     *)

@@ -36,7 +36,7 @@ def job(top, name):
     _, options, env = BUILDS[name]
     configured = os.path.exists(os.path.join(path, 'build.ninja'))
     setup = ['meson', *(['configure', path] if configured else ['setup', path, top]),
-             '-Dwerror=true', *options]
+             '-Dwerror=true', '-Dman=enabled', *options]
     script = '"$@" && exec ninja -C "$0"'
     return Job(f'build-{name}', ['sh', '-c', script, path, *setup], env=env, cwd=top,
                build=name, timeout=900, speaks_tap=False)
