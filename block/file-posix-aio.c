@@ -132,19 +132,28 @@ static int coroutine_fn raw_co_submit(BDRVRawState *s, RawOp *op)
     return thread_pool_submit_co(raw_op_thread, op);
 }
 
-/*
- * The file ended at @pos. Within the last sector, and in a block beyond it, the rest of a read is
- * zeroes; elsewhere somebody has cut the file short.
- */
-static int raw_read_past_end(BlockDriverState *bs, QEMUIOVector *qiov, int64_t offset, size_t done)
+static int raw_ask_length(void *opaque)
 {
-    BDRVRawState *s = bs->opaque;
+    RawOp *op = opaque;
 
-    if (offset + (int64_t)done < qatomic_read(&s->length)) {
-        return -EIO;
-    }
-    qemu_iovec_memset(qiov, done, 0, qiov->size - done);
+    op->offset = raw_fd_length(op->fd);
     return 0;
+}
+
+/*
+ * Does the file end at @pos, where a read has stopped? Within the last sector, and in a block
+ * beyond it, the rest of a read is zeroes. The length that is known may be older than somebody's
+ * write or truncation. 1: yes; 0: no, it goes on; -EIO: yes, since somebody has cut it short.
+ */
+static int coroutine_fn raw_co_at_end(BDRVRawState *s, int64_t pos)
+{
+    RawOp op = { .fd = s->fd };
+
+    thread_pool_submit_co(raw_ask_length, &op);
+    if (op.offset < 0 || pos < op.offset) {
+        return op.offset < 0 ? (int)op.offset : 0;
+    }
+    return pos < qatomic_read(&s->length) ? -EIO : 1;
 }
 
 /* What is left of a transfer of which @done bytes are done: one attempt. */
@@ -164,12 +173,37 @@ static int coroutine_fn raw_co_rest(BDRVRawState *s, RawOp *op, QEMUIOVector *qi
     return ret;
 }
 
+/*
+ * A transfer was short, @done bytes are done. 0: it is done after all; 1: one may go on from there;
+ * or -errno. @stuck: the last attempt did nothing.
+ */
+static int coroutine_fn raw_co_short(BDRVRawState *s, RawOp *op, QEMUIOVector *qiov, int64_t offset,
+                                     size_t done, bool stuck)
+{
+    int at_end;
+
+    if (op->type == RAW_OP_WRITE) {
+        return stuck ? -ENOSPC : 1;
+    }
+    /* The end of a file is not aligned, and what is direct may not be asked for from there. */
+    if (!stuck && (!s->direct || QEMU_IS_ALIGNED(done, s->dio_offset_align))) {
+        return 1;
+    }
+    at_end = raw_co_at_end(s, offset + done);
+    if (at_end == 1) {
+        qemu_iovec_memset(qiov, done, 0, qiov->size - done);
+        return 0;
+    }
+    return at_end < 0 ? at_end : 1;
+}
+
 static int coroutine_fn raw_co_transfer(BlockDriverState *bs, RawOp *op, int64_t offset,
                                         QEMUIOVector *qiov)
 {
     BDRVRawState *s = bs->opaque;
+    bool was_stuck = false;
     size_t done = 0;
-    int ret;
+    int ret, go_on;
 
     op->fd = s->fd;
     op->iov = qiov->iov;
@@ -177,15 +211,21 @@ static int coroutine_fn raw_co_transfer(BlockDriverState *bs, RawOp *op, int64_t
     op->offset = offset;
     op->bytes = qiov->size;
     ret = raw_co_submit(s, op);
-    while (ret > 0) {
+    while (ret >= 0) {
         done += ret;
         if (likely(done >= qiov->size)) {
             return 0;
         }
+        go_on = raw_co_short(s, op, qiov, offset, done, ret == 0);
+        if (go_on <= 0) {
+            return go_on;
+        }
+        /* It may have been written to since; if not, its file system has nothing to give. */
+        if (ret == 0 && was_stuck) {
+            return -EIO;
+        }
+        was_stuck = ret == 0;
         ret = raw_co_rest(s, op, qiov, offset, done);
-    }
-    if (ret == 0) {
-        ret = op->type == RAW_OP_READ ? raw_read_past_end(bs, qiov, offset, done) : -ENOSPC;
     }
     return ret;
 }

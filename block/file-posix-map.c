@@ -19,13 +19,11 @@
  *
  * Words of the table are atomic, so that threads may share it; a torn place is a wrong belief.
  *
- * Only regular files on file systems of this host, where a mapping and a write agree at once.
+ * Only regular files, and only on file systems that file-posix-fs.c allows it for.
  */
 #include "qemu/osdep.h"
-#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/vfs.h>
 #include "qemu/atomic.h"
 #include "qemu/host-utils.h"
 #include "block/accounting.h"
@@ -45,10 +43,6 @@ enum {
     MAP_MIN_FILLS = 16, /* chunks asked for in an epoch; fewer cost nothing */
     MAP_MAX_MAJOR = 4,  /* evictions met in an epoch */
 };
-
-#ifndef XFS_SUPER_MAGIC
-#define XFS_SUPER_MAGIC 0x58465342
-#endif
 
 typedef struct MapChunk {
     uint64_t tag;   /* number of the chunk and epoch, + 1; 0: nothing is known */
@@ -84,23 +78,6 @@ struct RawMap {
 
 /* Making one */
 
-static bool file_system_agrees(int fd)
-{
-    static const uint64_t local[] = { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
-                                      F2FS_SUPER_MAGIC, TMPFS_MAGIC };
-    struct statfs fs;
-
-    if (fstatfs(fd, &fs) < 0) {
-        return false;
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(local); i++) {
-        if ((uint64_t)fs.f_type == local[i]) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* mincore() tells the truth only to those who may write the file, or own it. */
 static bool may_ask(int fd, const struct stat *st)
 {
@@ -119,7 +96,7 @@ static bool address_space_is_free(void)
 static bool map_suits(const BDRVRawState *s, const struct stat *st)
 {
     return s->use_map && !s->direct && S_ISREG(st->st_mode) && st->st_size > 0 &&
-           may_ask(s->fd, st) && file_system_agrees(s->fd) && address_space_is_free();
+           may_ask(s->fd, st) && address_space_is_free();
 }
 
 static RawMap *map_new(BDRVRawState *s, RawMap *older)

@@ -62,7 +62,6 @@ static int raw_check_type(BlockDriverState *bs, BlockdevDriver driver, const cha
         return -errno;
     }
     s->is_device = S_ISBLK(st.st_mode);
-    s->batch_writes = S_ISREG(st.st_mode) && !s->direct;
     if (driver == BLOCKDEV_DRIVER_FILE) {
         if (!S_ISREG(st.st_mode)) {
             error_setg(errp, "'%s' driver requires '%s' to be a regular file", bs->drv->format_name,
@@ -102,6 +101,7 @@ static int raw_choose_locking(BlockDriverState *bs, const BlockdevOptionsFile *o
 static int raw_choose_aio(BlockDriverState *bs, const BlockdevOptionsFile *o, Error **errp)
 {
     BDRVRawState *s = bs->opaque;
+    unsigned abilities = raw_fs_abilities(s->fd);
 
     if (o->has_aio && o->aio == BLOCKDEV_AIO_OPTIONS_NATIVE && !s->direct) {
         error_setg(errp, "aio=native was specified, but it requires cache.direct=on, which was "
@@ -109,8 +109,10 @@ static int raw_choose_aio(BlockDriverState *bs, const BlockdevOptionsFile *o, Er
         return -EINVAL;
     }
     /* Whether the kernel lets us is known per AioContext, and asked for each request. */
-    s->use_io_uring = !o->has_aio || o->aio != BLOCKDEV_AIO_OPTIONS_THREADS;
-    s->use_map = !o->has_x_mapped_reads || o->x_mapped_reads;
+    s->use_io_uring =
+        (!o->has_aio || o->aio != BLOCKDEV_AIO_OPTIONS_THREADS) && (abilities & RAW_FS_IO_URING);
+    s->use_map = (!o->has_x_mapped_reads || o->x_mapped_reads) && (abilities & RAW_FS_MAP);
+    s->batch_writes = !s->direct && (abilities & RAW_FS_BATCH);
     return 0;
 }
 

@@ -59,6 +59,17 @@ int raw_check_perm(BlockDriverState *bs, uint64_t perm, uint64_t shared, Error *
 void raw_set_perm(BlockDriverState *bs, uint64_t perm, uint64_t shared);
 void raw_abort_perm_update(BlockDriverState *bs);
 
+/* file-posix-fs.c: ways of transferring data that a file system is known to do right */
+enum {
+    RAW_FS_IO_URING = 1 << 0,
+    RAW_FS_MAP = 1 << 1,   /* a mapping and a write agree at once */
+    RAW_FS_BATCH = 1 << 2, /* one thread writes for many, or RWF_NOWAIT */
+};
+/* RAW_FS_* of an f_type of statfs(2). */
+unsigned raw_fs_type_abilities(uint64_t type);
+/* RAW_FS_* of what @fd is open on. Any thread; waits for the file system. */
+unsigned raw_fs_abilities(int fd);
+
 /* file-posix-aio.c: data */
 int coroutine_fn raw_co_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes,
                                QEMUIOVector *qiov, BdrvRequestFlags flags);
