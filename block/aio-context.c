@@ -8,7 +8,8 @@
  * both directions, collects its nodes and the parents that are no nodes, and asks each of the
  * latter; one refusal ends it with nothing changed. Then all nodes are drained, told to leave the
  * old context, given the new one and told so, and the drains end. Notifiers (exports have one) run
- * together with the nodes' own callbacks, in the main loop's thread.
+ * together with the nodes' own callbacks, in the main loop's thread. A node that is being opened
+ * follows its first child; its driver is not told, and asks for the context once all are attached.
  *
  * A node in the context of an IOThread object is a user of that object. When a parent leaves, the
  * nodes go back to the main loop, unless another parent that is no node stays with them or the
@@ -75,7 +76,7 @@ static void bdrv_detach_aio_context(BlockDriverState *bs)
         n->detach_aio_context(n->opaque);
     }
     bs->walking_aio_notifiers = false;
-    if (bs->drv && bs->drv->bdrv_detach_aio_context) {
+    if (bs->opened && bs->drv->bdrv_detach_aio_context) {
         bs->drv->bdrv_detach_aio_context(bs);
     }
 }
@@ -84,7 +85,7 @@ static void bdrv_attach_aio_context(BlockDriverState *bs)
 {
     BdrvAioNotifier *n, *next;
 
-    if (bs->drv && bs->drv->bdrv_attach_aio_context) {
+    if (bs->opened && bs->drv->bdrv_attach_aio_context) {
         bs->drv->bdrv_attach_aio_context(bs, bs->aio_context);
     }
     bs->walking_aio_notifiers = true;

@@ -9,6 +9,9 @@
  * hold requests or let their users do it. Then the main loop runs until no parent is busy. Requests
  * are counted where they enter, in the BlockBackends; a node counts only what begins in itself.
  *
+ * A node that is being opened, or closed, may be drained by what happens to its children; its
+ * driver does not hear of it before it is complete, and then at once.
+ *
  * Quiescing nests by a counter in each node. An edge remembers whether its parent was told
  * (quiesced_parent), so that edges made or removed inside a drain keep the counts right.
  */
@@ -17,6 +20,7 @@
 #include "qemu/main-loop.h"
 #include "block/aio-wait.h"
 #include "block/block_int.h"
+#include "block/node.h"
 #include "trace.h"
 
 void bdrv_parent_drained_begin_single(BdrvChild *c)
@@ -47,7 +51,17 @@ void bdrv_do_drained_begin_quiesce(BlockDriverState *bs, BdrvChild *parent)
             bdrv_parent_drained_begin_single(c);
         }
     }
-    if (bs->drv && bs->drv->bdrv_drain_begin) {
+    if (bs->opened && bs->drv->bdrv_drain_begin) {
+        bs->drv->bdrv_drain_begin(bs);
+    }
+}
+
+void bdrv_driver_complete(BlockDriverState *bs)
+{
+    GLOBAL_STATE_CODE();
+    assert(!bs->opened);
+    bs->opened = true;
+    if (qatomic_read(&bs->quiesce_counter) && bs->drv->bdrv_drain_begin) {
         bs->drv->bdrv_drain_begin(bs);
     }
 }
@@ -84,7 +98,7 @@ void bdrv_drained_end(BlockDriverState *bs)
         return;
     }
     trace_bdrv_drained_end(bs, bs->node_name);
-    if (bs->drv && bs->drv->bdrv_drain_end) {
+    if (bs->opened && bs->drv->bdrv_drain_end) {
         bs->drv->bdrv_drain_end(bs);
     }
     QLIST_FOREACH_SAFE (c, &bs->parents, next_parent, next) {

@@ -213,6 +213,7 @@ static void bdrv_close(BlockDriverState *bs)
     if (ret < 0) {
         error_report("node '%s': flush at close failed: %s", bs->node_name, strerror(-ret));
     }
+    bs->opened = false;
     if (bs->drv->bdrv_close) {
         bs->drv->bdrv_close(bs);
     }

@@ -10,6 +10,8 @@
  * @node_name NULL: a generated name. NULL with @errp when the name is bad or taken.
  */
 BlockDriverState *bdrv_new_node(BlockDriver *drv, const char *node_name, Error **errp);
+/* From now on the driver hears of drains and moves: of the drain that goes on, if there is one. */
+void bdrv_driver_complete(BlockDriverState *bs);
 /* Removes a node that is closed or was never opened, children included. */
 void bdrv_free_node(BlockDriverState *bs);
 /* Moves @bs to the main loop's context unless somebody wants it where it is. */

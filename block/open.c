@@ -137,7 +137,7 @@ BlockDriverState *bdrv_open_inherit(BlockdevOptions *options, int parent_flags, 
         bdrv_free_node(bs);
         return NULL;
     }
-    bs->opened = true;
+    bdrv_driver_complete(bs);
     trace_bdrv_open_node(bs, bs->node_name, drv->format_name, bs->open_flags);
     return bs;
 }

@@ -79,6 +79,8 @@ struct BlockDriver {
     /*
      * Main loop's thread. @flags: BDRV_O_* that the options came to. Opens children, fills
      * bs->opaque. 0, or -errno with @errp and nothing left but children, which the caller removes.
+     * A child may bring the node into another AioContext, and into a drain: ask for the context
+     * after the last child is attached; of a drain the driver hears when it is complete.
      */
     int (*bdrv_open)(BlockDriverState *bs, BlockdevOptions *opts, int flags, Error **errp);
     /* Drained, flushed; children are still there. */
@@ -96,10 +98,13 @@ struct BlockDriver {
     void (*bdrv_abort_perm_update)(BlockDriverState *bs);
     BdrvPerms (*bdrv_child_perm)(BlockDriverState *bs, BdrvChild *c, BdrvPerms parents);
 
-    /* Main loop's thread, drained, around a change of bs->aio_context. */
+    /* Main loop's thread, drained, around a change of bs->aio_context; complete drivers only. */
     void (*bdrv_detach_aio_context)(BlockDriverState *bs);
     void (*bdrv_attach_aio_context)(BlockDriverState *bs, AioContext *new_context);
-    /* Main loop's thread: stop and resume what the driver does by itself. */
+    /*
+     * Main loop's thread: stop and resume what the driver does by itself; complete drivers only. No
+     * end comes for a drain in which the node is closed.
+     */
     void (*bdrv_drain_begin)(BlockDriverState *bs);
     void (*bdrv_drain_end)(BlockDriverState *bs);
 
@@ -234,7 +239,10 @@ struct BlockDriverState {
     IOThread *iothread;
     /* x-blockdev-set-iothread wants the node where it is, with parents or without. */
     bool placed;
-    /* bdrv_open has succeeded: others can find the node. */
+    /*
+     * The driver is complete, from the end of bdrv_open until bdrv_close begins: others can find
+     * the node, and the driver hears of drains and moves.
+     */
     bool opened;
     /* The last reference is gone: nobody can find it any more. */
     bool closing;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Tests of nodes that move between AioContexts, idle and under load from several threads. */
 #include "qemu/osdep.h"
+#include "block/throttle-groups.h"
 #include "qapi/qapi-commands-block-core.h"
 #include "qapi/qapi-types-common.h"
 #include "qom/object_interfaces.h"
@@ -95,6 +96,39 @@ static void test_node_follows_its_user_and_comes_home(void)
     blk_unref(blk);
     g_assert_true(bdrv_get_aio_context(bs) == qemu_get_aio_context());
     bdrv_unref(bs);
+    iothread_destroy(t);
+}
+
+/* What is put over a node in a thread follows it while its driver is still being opened. */
+static void test_filters_open_over_a_node_in_a_thread(const void *data)
+{
+    IOThread *t = iothread_create("t", &error_abort);
+    AioContext *ctx = iothread_get_aio_context(t);
+    BlockDriverState *bs = open_node("{'driver': 'null-co', 'node-name': 'n'}"), *filter;
+    ThrottleGroup *tg = throttle_group_new("t");
+    BlockBackend *blk = blk_new(ctx, 0, BLK_PERM_ALL);
+
+    blk_set_allow_aio_context_change(blk, true);
+    g_assert_cmpint(blk_insert_bs(blk, bs, &error_abort), ==, 0);
+    /* Twice: the second time the node is drained meanwhile. */
+    for (int drained = 0; drained <= 1; drained++) {
+        if (drained) {
+            bdrv_drained_begin(bs);
+        }
+        filter = open_node("{'driver': %s}", (const char *)data);
+        g_assert_true(bdrv_get_aio_context(filter) == ctx);
+        if (drained) {
+            bdrv_drained_end(bs);
+        }
+        g_assert_cmpint(bdrv_try_change_aio_context(bs, qemu_get_aio_context(), NULL, &error_abort),
+                        ==, 0);
+        g_assert_true(bdrv_get_aio_context(filter) == qemu_get_aio_context());
+        g_assert_cmpint(bdrv_try_change_aio_context(bs, ctx, NULL, &error_abort), ==, 0);
+        bdrv_unref(filter);
+    }
+    blk_unref(blk);
+    bdrv_unref(bs);
+    throttle_group_release(tg);
     iothread_destroy(t);
 }
 
@@ -275,6 +309,14 @@ static void test_moves_under_load_lose_nothing(const void *data)
 
 int main(int argc, char **argv)
 {
+    static const char *const filters[] = {
+        "'throttle', 'throttle-group': 't', 'file': 'n'",
+        "'raw', 'file': 'n'",
+        "'raw', 'offset': 4096, 'file': 'n'",
+        "'blkdebug', 'image': 'n'",
+        "'throttle', 'throttle-group': 't', 'file': {'driver': 'blkdebug', 'image': 'n'}",
+    };
+
     block_test_init(&argc, &argv);
     module_call_init(MODULE_INIT_QOM);
     harness_add("/aio-context/everything_connected_moves_together",
@@ -283,6 +325,12 @@ int main(int argc, char **argv)
                 test_parent_that_must_not_move_refuses_for_all);
     harness_add("/aio-context/node_follows_its_user_and_comes_home",
                 test_node_follows_its_user_and_comes_home);
+    for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
+        g_autofree char *path =
+            g_strdup_printf("/aio-context/filters_open_over_a_node_in_a_thread/%zu", i);
+
+        harness_add_data(path, filters[i], test_filters_open_over_a_node_in_a_thread);
+    }
     harness_add("/aio-context/user_that_may_moves_to_a_node_that_must_not",
                 test_user_that_may_moves_to_a_node_that_must_not);
     harness_add("/aio-context/monitor_moves_nodes", test_monitor_moves_nodes);
