@@ -31,25 +31,6 @@ static const BlockdevOptionsFile *raw_options(const BlockdevOptions *opts)
     return opts->driver == BLOCKDEV_DRIVER_HOST_DEVICE ? &opts->u.host_device : &opts->u.file;
 }
 
-static int raw_open_fd(BlockDriverState *bs, const char *filename, int flags)
-{
-    int oflags = O_CLOEXEC | (flags & BDRV_O_NOCACHE ? O_DIRECT : 0);
-    int fd;
-
-    if (!(flags & BDRV_O_RDWR)) {
-        return qemu_open_old(filename, oflags | O_RDONLY);
-    }
-    fd = qemu_open_old(filename, oflags | O_RDWR);
-    if (fd < 0 && (flags & BDRV_O_AUTO_RDONLY) &&
-        (errno == EACCES || errno == EPERM || errno == EROFS)) {
-        fd = qemu_open_old(filename, oflags | O_RDONLY);
-        if (fd >= 0) {
-            bs->open_flags &= ~BDRV_O_RDWR;
-        }
-    }
-    return fd;
-}
-
 /* file is for regular files; host_device for what is none. */
 static int raw_check_type(BlockDriverState *bs, BlockdevDriver driver, const char *filename,
                           Error **errp)
@@ -139,11 +120,12 @@ static int raw_open(BlockDriverState *bs, BlockdevOptions *opts, int flags, Erro
     s->direct = flags & BDRV_O_NOCACHE;
     s->shared_perm = BLK_PERM_ALL;
     s->locked_shared_perm = BLK_PERM_ALL;
-    s->fd = raw_open_fd(bs, o->filename, flags);
+    s->fd = raw_open_file(o->filename, flags, &bs->read_only_reason, errp);
     if (s->fd < 0) {
-        ret = -errno;
-        error_setg_errno(errp, errno, "Could not open '%s'", o->filename);
-        return ret;
+        return s->fd;
+    }
+    if (bs->read_only_reason) {
+        bs->open_flags &= ~BDRV_O_RDWR;
     }
     ret = raw_open_checked(bs, opts, errp);
     if (ret < 0) {

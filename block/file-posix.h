@@ -54,6 +54,14 @@ typedef struct BDRVRawState {
     uint64_t locked_shared_perm;
 } BDRVRawState;
 
+/* file-posix-open.c */
+/*
+ * Opens @filename as BDRV_O_* @flags say. The descriptor, or -errno with @errp. It is read-only in
+ * spite of @flags if they allow that and *@ret_read_only_reason, which the caller frees, was set.
+ * Any thread; waits for the file system.
+ */
+int raw_open_file(const char *filename, int flags, char **ret_read_only_reason, Error **errp);
+
 /* file-posix-lock.c: permissions, main loop's thread */
 int raw_check_perm(BlockDriverState *bs, uint64_t perm, uint64_t shared, Error **errp);
 void raw_set_perm(BlockDriverState *bs, uint64_t perm, uint64_t shared);

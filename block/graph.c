@@ -196,6 +196,7 @@ void bdrv_free_node(BlockDriverState *bs)
     g_free(bs->opaque);
     g_free(bs->node_name);
     g_free(bs->filename);
+    g_free(bs->read_only_reason);
     g_free(bs);
 }
 

@@ -100,6 +100,9 @@ static int open_driver(BlockDriverState *bs, BlockdevOptions *o, int flags, Erro
         return ret;
     }
     assert(!local_err);
+    if ((flags & BDRV_O_AUTO_RDONLY) && bs->file && bdrv_is_read_only(bs->file->bs)) {
+        bs->open_flags &= ~BDRV_O_RDWR;
+    }
 
     ret = bdrv_refresh_total_sectors(bs);
     if (ret < 0) {
@@ -236,6 +239,16 @@ int bdrv_get_flags(BlockDriverState *bs)
 bool bdrv_is_read_only(BlockDriverState *bs)
 {
     return !(bs->open_flags & BDRV_O_RDWR);
+}
+
+const char *bdrv_read_only_reason(BlockDriverState *bs)
+{
+    for (; bs; bs = child_bs(bs->file)) {
+        if (bs->read_only_reason) {
+            return bs->read_only_reason;
+        }
+    }
+    return NULL;
 }
 
 bool bdrv_is_inserted(BlockDriverState *bs)

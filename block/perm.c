@@ -110,7 +110,9 @@ static bool node_allows(BlockDriverState *bs, uint64_t perm, Error **errp)
         return true;
     }
     if (bdrv_is_read_only(bs)) {
-        error_setg(errp, "Block node is read-only");
+        const char *reason = bdrv_read_only_reason(bs);
+
+        error_setg(errp, "Block node is read-only%s%s", reason ? ": " : "", reason ?: "");
         return false;
     }
     if (!(perm & BLK_PERM_RESIZE) &&

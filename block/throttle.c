@@ -26,9 +26,6 @@ static int throttle_open(BlockDriverState *bs, BlockdevOptions *opts, int flags,
     if (ret < 0) {
         return ret;
     }
-    if ((flags & BDRV_O_AUTO_RDONLY) && bdrv_is_read_only(bs->file->bs)) {
-        bs->open_flags &= ~BDRV_O_RDWR;
-    }
     g_free(bs->filename);
     bs->filename = g_strdup(bs->file->bs->filename);
     bs->supported_read_flags = bs->file->bs->supported_read_flags;

@@ -8,8 +8,7 @@
 Role main_loop_role;
 Role coroutine_role;
 
-/* The number in a name such as /dev/fd/3; -1: @name is none of these. */
-static int descriptor_in_name(const char *name)
+int qemu_descriptor_in_name(const char *name)
 {
     static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
     int fd;
@@ -31,7 +30,8 @@ static int dup_for_open(int fd, int flags)
 {
     int has = fcntl(fd, F_GETFL);
 
-    if (has < 0 || ((has & O_ACCMODE) != O_RDWR && (has & O_ACCMODE) != (flags & O_ACCMODE))) {
+    if (has < 0 || (has & O_PATH) ||
+        ((has & O_ACCMODE) != O_RDWR && (has & O_ACCMODE) != (flags & O_ACCMODE))) {
         return -1;
     }
     if ((flags & O_DIRECT) && !(has & O_DIRECT) && fcntl(fd, F_SETFL, has | O_DIRECT) < 0) {
@@ -49,7 +49,7 @@ static int open_cloexec(const char *name, int flags, mode_t mode)
     if (fd >= 0 || (saved_errno != EACCES && saved_errno != EPERM)) {
         return fd;
     }
-    inherited = descriptor_in_name(name);
+    inherited = qemu_descriptor_in_name(name);
     fd = inherited >= 0 ? dup_for_open(inherited, flags) : -1;
     errno = saved_errno;
     return fd;

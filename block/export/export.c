@@ -122,7 +122,10 @@ static BlockDriverState *blk_exp_lookup_node(const BlockExportOptions *export, E
     BlockDriverState *bs = bdrv_lookup_bs(NULL, export->node_name, errp);
 
     if (bs && export->writable && bdrv_is_read_only(bs)) {
-        error_setg(errp, "Cannot export read-only node as writable");
+        const char *reason = bdrv_read_only_reason(bs);
+
+        error_setg(errp, "Cannot export read-only node as writable%s%s", reason ? ": " : "",
+                   reason ?: "");
         return NULL;
     }
     return bs;

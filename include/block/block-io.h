@@ -62,6 +62,8 @@ const char *bdrv_get_device_or_node_name(const BlockDriverState *bs);
 const char *bdrv_get_format_name(BlockDriverState *bs);
 int bdrv_get_flags(BlockDriverState *bs);
 bool bdrv_is_read_only(BlockDriverState *bs);
+/* What kept @bs, or what is below it, from being opened for writing; NULL: the user's wish. */
+const char *bdrv_read_only_reason(BlockDriverState *bs);
 bool bdrv_is_inserted(BlockDriverState *bs);
 /* Whether zero writes with BDRV_REQ_MAY_UNMAP may deallocate. */
 bool bdrv_can_write_zeroes_with_unmap(BlockDriverState *bs);

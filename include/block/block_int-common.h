@@ -206,6 +206,8 @@ struct BlockDriverState {
     char *node_name;
     /* The file name as the user gave it, "" where there is none. */
     char *filename;
+    /* Why the driver has opened it read-only though it need not be; NULL: it has not. */
+    char *read_only_reason;
     BdrvRequestFlags supported_read_flags;
     BdrvRequestFlags supported_write_flags;
     BdrvRequestFlags supported_zero_flags;

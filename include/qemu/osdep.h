@@ -202,6 +202,8 @@ int qemu_pipe(int pipefd[2]);
 int qemu_open(const char *name, int flags, Error **errp);
 int qemu_create(const char *name, int flags, mode_t mode, Error **errp);
 int qemu_open_old(const char *name, int flags, ...);
+/* The number in a name such as /dev/fd/3; -1: @name is none of these. Ours. */
+int qemu_descriptor_in_name(const char *name);
 /* Closes once; 0, or -1 with errno. The descriptor is gone either way. */
 int qemu_close(int fd);
 int qemu_unlink(const char *name);
