@@ -108,6 +108,7 @@ static BlockExportQueueStats *queue_stats(unsigned queue, const BlockExportCount
         .queue = queue,
         .turns = qatomic_read(&s->turns),
         .notifications = qatomic_read(&s->told),
+        .at_once = qatomic_read(&s->at_once),
         .in_flight = qatomic_read(&s->taken) - done,
         .operations = operations_of(&sum),
     };

@@ -40,6 +40,7 @@ typedef struct BlockExportCounters {
     uint64_t taken;
     uint64_t done;
     uint64_t told;
+    uint64_t at_once;
     BlockExportOpCounters ops[BLOCK_EXPORT_OPERATION__MAX];
     /* Main loop, in a drain. */
     uint64_t *bounds; /* upper ends of all bins but the last, ascending; ns */
@@ -77,6 +78,12 @@ static inline void blk_exp_stats_turn(BlockExportCounters *s)
 static inline void blk_exp_stats_taken(BlockExportCounters *s)
 {
     qatomic_set(&s->taken, s->taken + 1);
+}
+
+/** blk_exp_stats_at_once: It needed no coroutine. Queue's context. */
+static inline void blk_exp_stats_at_once(BlockExportCounters *s)
+{
+    qatomic_set(&s->at_once, s->at_once + 1);
 }
 
 /** blk_exp_stats_done: A request is completed; the client is not told yet. Queue's context. */

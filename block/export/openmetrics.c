@@ -83,6 +83,11 @@ static void put_notifications(GString *out, const char *name, const Where *where
     put_total(out, name, where, where->queue->notifications);
 }
 
+static void put_at_once(GString *out, const char *name, const Where *where)
+{
+    put_total(out, name, where, where->queue->at_once);
+}
+
 static void put_in_flight(GString *out, const char *name, const Where *where)
 {
     put_sample(out, name, "", where, NULL);
@@ -129,6 +134,8 @@ static const Metric metrics[] = {
     { "block_export_turns", "counter", NULL, "Times a queue was looked at.", put_turns, true },
     { "block_export_notifications", "counter", NULL, "Times completions were handed back.",
       put_notifications, true },
+    { "block_export_at_once", "counter", NULL, "Requests that needed no waiting.", put_at_once,
+      true },
     { "block_export_in_flight_requests", "gauge", NULL, "Requests taken and not completed.",
       put_in_flight, true },
 };

@@ -13,7 +13,6 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/defer-call.h"
-#include "qemu/iov.h"
 #include "block/block-io.h"
 #include "standard-headers/linux/virtio_blk.h"
 #include "system/block-backend.h"
@@ -42,7 +41,8 @@ enum {
 typedef struct VuBlkReq {
     VuVirtqElement elem;
     VuBlkQueue *queue;
-    int64_t start; /* when its turn began; 0: nobody measures */
+    VirtioBlkReq blk; /* parsed when it is taken from the ring */
+    int64_t start;    /* when its turn began; 0: nobody measures */
 #ifdef CONFIG_DEVICE_BACKENDS
     BlkTryWrite write;
 #endif
@@ -213,11 +213,9 @@ static void coroutine_fn vu_blk_co_request(void *opaque)
 {
     VuBlkReq *req = opaque;
     VirtioBlkReqInfo info;
-    int written =
-        virtio_blk_process_req_info(req->queue->handler, req->elem.in_sg, req->elem.out_sg,
-                                    req->elem.in_num, req->elem.out_num, &info);
+    int written = virtio_blk_req_run(&req->blk, &info);
 
-    vu_blk_complete(req, MAX(written, 0), &info);
+    vu_blk_complete(req, written, &info);
 }
 
 static size_t vu_blk_weight(const VuVirtqElement *e, size_t bytes)
@@ -267,9 +265,7 @@ static Coroutine *vu_blk_coroutine(VuBlkTurn *turn, VuBlkReq *req)
 /* False: it has to wait in the ring. */
 static bool vu_blk_start(VuBlkTurn *turn, VuBlkReq *req)
 {
-    const VuVirtqElement *e = &req->elem;
-    size_t weight =
-        vu_blk_weight(e, iov_size(e->in_sg, e->in_num) + iov_size(e->out_sg, e->out_num));
+    size_t weight = vu_blk_weight(&req->elem, req->blk.in_size + req->blk.out_size);
     Coroutine *co = vu_blk_coroutine(turn, req);
 
     if (!co) {
@@ -297,11 +293,6 @@ static void vu_blk_turn_settle(VuBlkTurn *turn)
     blk_try_end(&turn->batch);
 }
 
-static VirtioBlkIov vu_blk_iov(const VuBlkReq *req)
-{
-    return (VirtioBlkIov){ req->elem.in_sg, req->elem.out_sg, req->elem.in_num, req->elem.out_num };
-}
-
 /* A write that failed is tried once more in a coroutine, which knows what to do with errors. */
 static void vu_blk_write_failed(VuBlkReq *req)
 {
@@ -311,7 +302,7 @@ static void vu_blk_write_failed(VuBlkReq *req)
     if (co) {
         qemu_coroutine_enter(co);
     } else {
-        *(uint8_t *)req->elem.in_sg[req->elem.in_num - 1].iov_base = info.status;
+        *req->blk.status = info.status;
         vu_blk_complete(req, 1, &info);
     }
 }
@@ -319,13 +310,12 @@ static void vu_blk_write_failed(VuBlkReq *req)
 static void vu_blk_written(BlkTryWrite *write, int ret)
 {
     VuBlkReq *req = container_of(write, VuBlkReq, write);
-    VirtioBlkIov iov = vu_blk_iov(req);
     VirtioBlkReqInfo info;
 
     if (ret < 0) {
         vu_blk_write_failed(req);
     } else {
-        int written = virtio_blk_try_done(&iov, write, &info);
+        int written = virtio_blk_req_try_done(&req->blk, write, &info);
 
         vu_blk_complete(req, written, &info);
     }
@@ -336,6 +326,7 @@ static void vu_blk_in_progress(VuBlkTurn *turn, VuBlkReq *req)
 {
     turn->taken += vu_blk_weight(&req->elem, req->write.bytes);
     vu_blk_count_taken(turn->queue, &req->start);
+    blk_exp_stats_at_once(&turn->queue->counters);
     vu_blk_queue_get(turn->queue);
     if (req == turn->queue->spare) {
         turn->queue->spare = NULL;
@@ -346,12 +337,11 @@ static void vu_blk_in_progress(VuBlkTurn *turn, VuBlkReq *req)
 static bool vu_blk_try(VuBlkTurn *turn, VuBlkReq *req)
 {
     VuBlkQueue *queue = turn->queue;
-    const VirtioBlkIov iov = vu_blk_iov(req);
     VirtioBlkReqInfo info;
     int written;
 
     req->write.cb = vu_blk_written;
-    written = virtio_blk_try_req(queue->handler, &turn->batch, &iov, &info, &req->write);
+    written = virtio_blk_req_try(&req->blk, &turn->batch, &info, &req->write);
     if (written == -EINPROGRESS) {
         vu_blk_in_progress(turn, req);
         return true;
@@ -361,6 +351,7 @@ static bool vu_blk_try(VuBlkTurn *turn, VuBlkReq *req)
     }
     turn->taken += vu_blk_weight(&req->elem, info.bytes);
     vu_blk_count_taken(queue, &req->start);
+    blk_exp_stats_at_once(&queue->counters);
     vu_queue_fill(vu_blk_queue_dev(queue), turn->vq, &req->elem, written, queue->filled++);
     queue->at_once++;
     vu_blk_count_done(queue, req->start, &info);
@@ -400,7 +391,11 @@ static VuBlkReq *vu_blk_take(VuBlkTurn *turn)
     req = vu_queue_pop_into(vu_blk_queue_dev(queue), turn->vq, sizeof(*req), queue->spare,
                             queue->spare ? VU_BLK_SPARE_BYTES : 0);
     if (req) {
+        VirtioBlkIov iov = { req->elem.in_sg, req->elem.out_sg, req->elem.in_num,
+                             req->elem.out_num };
+
         req->queue = queue;
+        virtio_blk_req_parse(&req->blk, queue->handler, &iov);
     }
     return req;
 }

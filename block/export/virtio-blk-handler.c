@@ -20,20 +20,6 @@
 /* Segments of one discard request that are copied to the stack. */
 #define SEGMENTS_AT_ONCE 32
 
-/* A request on its way through the table. */
-typedef struct BlkRequest {
-    VirtioBlkHandler *handler;
-    int64_t offset;        /* bytes, from the header's sector; -1 when it does not fit */
-    struct iovec *in_iov;  /* without the status byte */
-    struct iovec *out_iov; /* without the header */
-    unsigned in_num;
-    unsigned out_num;
-    size_t in_size;
-    size_t out_size;
-    size_t written; /* bytes of in_iov that are valid now */
-    uint32_t type;  /* as the header has it; VIRTIO_BLK_TYPE_NONE: there is no whole header */
-} BlkRequest;
-
 /* Is [offset, offset + bytes) made of whole blocks inside the disk? Sectors are 512 bytes. */
 static bool coroutine_fn blk_request_in_range(VirtioBlkHandler *handler, int64_t offset,
                                               uint64_t bytes)
@@ -54,7 +40,7 @@ static uint8_t blk_status(int ret)
     return ret < 0 ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
 }
 
-static uint8_t coroutine_fn blk_request_read(BlkRequest *req)
+static uint8_t coroutine_fn blk_request_read(VirtioBlkReq *req)
 {
     QEMUIOVector qiov;
     int ret;
@@ -68,7 +54,7 @@ static uint8_t coroutine_fn blk_request_read(BlkRequest *req)
     return blk_status(ret);
 }
 
-static uint8_t coroutine_fn blk_request_write(BlkRequest *req)
+static uint8_t coroutine_fn blk_request_write(VirtioBlkReq *req)
 {
     QEMUIOVector qiov;
 
@@ -80,12 +66,12 @@ static uint8_t coroutine_fn blk_request_write(BlkRequest *req)
     return blk_status(blk_co_pwritev(req->handler->blk, req->offset, req->out_size, &qiov, 0));
 }
 
-static uint8_t coroutine_fn blk_request_flush(BlkRequest *req)
+static uint8_t coroutine_fn blk_request_flush(VirtioBlkReq *req)
 {
     return blk_status(blk_co_flush(req->handler->blk));
 }
 
-static uint8_t coroutine_fn blk_request_get_id(BlkRequest *req)
+static uint8_t coroutine_fn blk_request_get_id(VirtioBlkReq *req)
 {
     char id[VIRTIO_BLK_SERIAL_BYTES] = { 0 };
 
@@ -143,7 +129,7 @@ static uint8_t coroutine_fn segment_check(VirtioBlkHandler *handler, const Segme
 }
 
 /* Copy, check and run up to SEGMENTS_AT_ONCE segments, which begin at byte @done. */
-static uint8_t coroutine_fn segments_run(BlkRequest *req, const SegmentRules *rules, size_t done,
+static uint8_t coroutine_fn segments_run(VirtioBlkReq *req, const SegmentRules *rules, size_t done,
                                          size_t bytes)
 {
     struct virtio_blk_discard_write_zeroes raw[SEGMENTS_AT_ONCE];
@@ -165,7 +151,7 @@ static uint8_t coroutine_fn segments_run(BlkRequest *req, const SegmentRules *ru
     return VIRTIO_BLK_S_OK;
 }
 
-static uint8_t coroutine_fn blk_request_segments(BlkRequest *req, const SegmentRules *rules)
+static uint8_t coroutine_fn blk_request_segments(VirtioBlkReq *req, const SegmentRules *rules)
 {
     const size_t segment = sizeof(struct virtio_blk_discard_write_zeroes);
     uint8_t status = VIRTIO_BLK_S_OK;
@@ -185,7 +171,7 @@ static uint8_t coroutine_fn blk_request_segments(BlkRequest *req, const SegmentR
     return status;
 }
 
-static uint8_t coroutine_fn blk_request_discard(BlkRequest *req)
+static uint8_t coroutine_fn blk_request_discard(VirtioBlkReq *req)
 {
     const SegmentRules rules = {
         .max_segments = req->handler->max_discard_segments,
@@ -196,7 +182,7 @@ static uint8_t coroutine_fn blk_request_discard(BlkRequest *req)
     return blk_request_segments(req, &rules);
 }
 
-static uint8_t coroutine_fn blk_request_write_zeroes(BlkRequest *req)
+static uint8_t coroutine_fn blk_request_write_zeroes(VirtioBlkReq *req)
 {
     const SegmentRules rules = {
         .max_segments = req->handler->max_write_zeroes_segments,
@@ -216,7 +202,7 @@ static int coroutine_fn run_secure_erase(BlockBackend *blk, int64_t offset, int6
     return blk_co_secure_erase(blk, offset, bytes);
 }
 
-static uint8_t coroutine_fn blk_request_secure_erase(BlkRequest *req)
+static uint8_t coroutine_fn blk_request_secure_erase(VirtioBlkReq *req)
 {
     const SegmentRules rules = {
         .max_segments = req->handler->max_secure_erase_segments,
@@ -228,7 +214,7 @@ static uint8_t coroutine_fn blk_request_secure_erase(BlkRequest *req)
     return rules.max_sectors ? blk_request_segments(req, &rules) : VIRTIO_BLK_S_UNSUPP;
 }
 
-static uint8_t coroutine_fn blk_request_get_lifetime(BlkRequest *req)
+static uint8_t coroutine_fn blk_request_get_lifetime(VirtioBlkReq *req)
 {
     uint16_t answer[VIRTIO_BLK_LIFETIME_BYTES / sizeof(uint16_t)] = { 0 };
     BlockLifetime lifetime;
@@ -248,7 +234,7 @@ static uint8_t coroutine_fn blk_request_get_lifetime(BlkRequest *req)
 }
 #endif
 
-static uint8_t coroutine_fn (*const blk_request_types[])(BlkRequest *req) = {
+static uint8_t coroutine_fn (*const blk_request_types[])(VirtioBlkReq *req) = {
     [VIRTIO_BLK_T_IN] = blk_request_read,
     [VIRTIO_BLK_T_OUT] = blk_request_write,
     [VIRTIO_BLK_T_FLUSH] = blk_request_flush,
@@ -283,133 +269,144 @@ static uint8_t *blk_request_take_status(struct iovec *in_iov, unsigned *in_num)
     return status;
 }
 
-static uint8_t coroutine_fn blk_request_run(BlkRequest *req)
+/* Eight bytes of the guest's at any address, read once. */
+static uint64_t blk_read_word(const void *p)
 {
-    struct virtio_blk_outhdr header;
-    uint64_t sector;
+    const volatile struct {
+        uint64_t value;
+    } QEMU_PACKED *word = p;
 
-    if (iov_to_buf(req->out_iov, req->out_num, 0, &header, sizeof(header)) != sizeof(header)) {
-        return VIRTIO_BLK_S_IOERR;
-    }
-    iov_discard_front(&req->out_iov, &req->out_num, sizeof(header));
-    req->type = le32_to_cpu(header.type) & ~VIRTIO_BLK_T_BARRIER;
-    sector = le64_to_cpu(header.sector);
-    req->offset =
-        sector > INT64_MAX >> VIRTIO_BLK_SECTOR_BITS ? -1 : sector << VIRTIO_BLK_SECTOR_BITS;
-    req->in_size = iov_size(req->in_iov, req->in_num);
-    req->out_size = iov_size(req->out_iov, req->out_num);
-    if (req->type >= ARRAY_SIZE(blk_request_types) || !blk_request_types[req->type]) {
-        return VIRTIO_BLK_S_UNSUPP;
-    }
-    return blk_request_types[req->type](req);
+    return le64_to_cpu(word->value);
 }
 
-int coroutine_fn virtio_blk_process_req_info(VirtioBlkHandler *handler, struct iovec *in_iov,
-                                             struct iovec *out_iov, unsigned int in_num,
-                                             unsigned int out_num, VirtioBlkReqInfo *ret_info)
+/* The header's 16 bytes as two numbers; false: there are fewer. */
+static bool blk_request_take_header(VirtioBlkReq *req, uint64_t words[2])
 {
-    uint8_t *status = blk_request_take_status(in_iov, &in_num);
-    BlkRequest req = {
+    const size_t size = sizeof(struct virtio_blk_outhdr);
+    struct iovec *first = req->out_iov;
+
+    QEMU_BUILD_BUG_ON(sizeof(struct virtio_blk_outhdr) != 2 * sizeof(uint64_t));
+    if (req->out_num && first->iov_len >= size) {
+        words[0] = blk_read_word(first->iov_base);
+        words[1] = blk_read_word((const char *)first->iov_base + sizeof(uint64_t));
+    } else if (iov_to_buf(first, req->out_num, 0, words, size) == size) {
+        words[0] = le64_to_cpu(words[0]);
+        words[1] = le64_to_cpu(words[1]);
+    } else {
+        return false;
+    }
+    if (first->iov_len == size) {
+        req->out_iov++;
+        req->out_num--;
+    } else {
+        iov_discard_front(&req->out_iov, &req->out_num, size);
+    }
+    return true;
+}
+
+/* Most requests have one element, or none. */
+static size_t blk_iov_size(const struct iovec *iov, unsigned num)
+{
+    return num == 0 ? 0 : num == 1 ? iov->iov_len : iov_size(iov, num);
+}
+
+bool virtio_blk_req_parse(VirtioBlkReq *req, VirtioBlkHandler *handler, VirtioBlkIov *iov)
+{
+    uint64_t words[2]; /* type and priority; sector */
+    uint8_t *status = blk_request_take_status(iov->in, &iov->in_num);
+
+    *req = (VirtioBlkReq){
         .handler = handler,
-        .in_iov = in_iov,
-        .out_iov = out_iov,
-        .in_num = in_num,
-        .out_num = out_num,
+        .offset = -1,
+        .in_iov = iov->in,
+        .out_iov = iov->out,
+        .in_num = iov->in_num,
+        .out_num = iov->out_num,
+        .status = status,
         .type = VIRTIO_BLK_TYPE_NONE,
     };
-    uint8_t result;
-
     if (!status) {
-        *ret_info = (VirtioBlkReqInfo){ .type = req.type, .status = VIRTIO_BLK_S_IOERR };
-        return -EINVAL;
+        return false;
     }
-    result = blk_request_run(&req);
-    *status = result;
+    if (blk_request_take_header(req, words)) {
+        req->type = words[0] & ~VIRTIO_BLK_T_BARRIER;
+        if (words[1] <= INT64_MAX >> VIRTIO_BLK_SECTOR_BITS) {
+            req->offset = words[1] << VIRTIO_BLK_SECTOR_BITS;
+        }
+        req->in_size = blk_iov_size(req->in_iov, req->in_num);
+        req->out_size = blk_iov_size(req->out_iov, req->out_num);
+    }
+    return true;
+}
+
+/* The status, for the guest, and what the request was. Bytes that were written. */
+static int blk_request_end(VirtioBlkReq *req, uint8_t status, VirtioBlkReqInfo *ret_info)
+{
+    *req->status = status;
     *ret_info = (VirtioBlkReqInfo){
-        .type = req.type,
-        .status = result,
-        .bytes = req.type == VIRTIO_BLK_T_OUT ? req.out_size : req.written,
+        .type = req->type,
+        .status = status,
+        .bytes = req->type == VIRTIO_BLK_T_OUT ? req->out_size : req->written,
     };
-    return req.written + 1;
+    return req->written + 1;
+}
+
+int coroutine_fn virtio_blk_req_run(VirtioBlkReq *req, VirtioBlkReqInfo *ret_info)
+{
+    uint8_t status = VIRTIO_BLK_S_UNSUPP;
+
+    if (!req->status) {
+        *ret_info = (VirtioBlkReqInfo){ .type = req->type, .status = VIRTIO_BLK_S_IOERR };
+        return 0;
+    }
+    if (req->type == VIRTIO_BLK_TYPE_NONE) {
+        status = VIRTIO_BLK_S_IOERR;
+    } else if (req->type < ARRAY_SIZE(blk_request_types) && blk_request_types[req->type]) {
+        status = blk_request_types[req->type](req);
+    }
+    return blk_request_end(req, status, ret_info);
 }
 
 int coroutine_fn virtio_blk_process_req(VirtioBlkHandler *handler, struct iovec *in_iov,
                                         struct iovec *out_iov, unsigned int in_num,
                                         unsigned int out_num)
 {
+    VirtioBlkIov iov = { in_iov, out_iov, in_num, out_num };
     VirtioBlkReqInfo info;
+    VirtioBlkReq req;
 
-    return virtio_blk_process_req_info(handler, in_iov, out_iov, in_num, out_num, &info);
+    return virtio_blk_req_parse(&req, handler, &iov) ? virtio_blk_req_run(&req, &info) : -EINVAL;
 }
 
 #ifdef CONFIG_DEVICE_BACKENDS
 /* Requests that are done at once */
 
-/* The header, which the guest may change meanwhile: read once. False: not where it usually is. */
-static bool try_read_header(const VirtioBlkIov *iov, uint32_t *ret_type, uint64_t *ret_sector)
-{
-    const uint64_t *words;
-    uint64_t first;
-
-    if (!iov->out_num || iov->out[0].iov_len != sizeof(struct virtio_blk_outhdr) ||
-        (uintptr_t)iov->out[0].iov_base % sizeof(*words)) {
-        return false;
-    }
-    words = iov->out[0].iov_base;
-    first = le64_to_cpu(qatomic_read(&words[0]));
-    *ret_sector = le64_to_cpu(qatomic_read(&words[1]));
-    *ret_type = first & ~VIRTIO_BLK_T_BARRIER;
-    return true;
-}
-
 /* What is allowed of the range but for the end of the disk. */
-static bool try_range(const VirtioBlkHandler *handler, uint64_t sector, uint64_t bytes)
+static bool try_range(const VirtioBlkReq *req, uint64_t bytes)
 {
-    return sector <= INT64_MAX >> VIRTIO_BLK_SECTOR_BITS && bytes % VIRTIO_BLK_SECTOR_SIZE == 0 &&
-           !((sector << VIRTIO_BLK_SECTOR_BITS) & (handler->logical_block_size - 1)) &&
+    return req->offset >= 0 && bytes && bytes % VIRTIO_BLK_SECTOR_SIZE == 0 &&
+           !(req->offset & (req->handler->logical_block_size - 1)) &&
            bytes >> VIRTIO_BLK_SECTOR_BITS <= BDRV_REQUEST_MAX_SECTORS;
 }
 
-/* Bytes of @in that were written to. */
-static int try_succeeded(const VirtioBlkIov *iov, uint32_t type, uint64_t bytes,
-                         VirtioBlkReqInfo *ret_info)
-{
-    *(uint8_t *)iov->in[iov->in_num - 1].iov_base = VIRTIO_BLK_S_OK;
-    *ret_info = (VirtioBlkReqInfo){ .type = type, .status = VIRTIO_BLK_S_OK, .bytes = bytes };
-    return type == VIRTIO_BLK_T_IN ? bytes + 1 : 1;
-}
-
-int virtio_blk_try_done(const VirtioBlkIov *iov, const BlkTryWrite *write,
-                        VirtioBlkReqInfo *ret_info)
+int virtio_blk_req_try_done(VirtioBlkReq *req, const BlkTryWrite *write, VirtioBlkReqInfo *ret_info)
 {
     blk_try_write_done(write);
-    return try_succeeded(iov, VIRTIO_BLK_T_OUT, write->bytes, ret_info);
+    return blk_request_end(req, VIRTIO_BLK_S_OK, ret_info);
 }
 
-int virtio_blk_try_req(const VirtioBlkHandler *handler, BlkTryBatch *batch, const VirtioBlkIov *iov,
-                       VirtioBlkReqInfo *ret_info, BlkTryWrite *write)
+int virtio_blk_req_try(VirtioBlkReq *req, BlkTryBatch *batch, VirtioBlkReqInfo *ret_info,
+                       BlkTryWrite *write)
 {
-    uint64_t sector, bytes;
-    uint32_t type;
     int ret = -EAGAIN;
 
-    if (!iov->in_num || iov->in[iov->in_num - 1].iov_len != 1 ||
-        !try_read_header(iov, &type, &sector)) {
-        return -EAGAIN;
+    if (req->type == VIRTIO_BLK_T_IN && try_range(req, req->in_size)) {
+        ret = blk_try_preadv(batch, req->offset, req->in_size, req->in_iov, req->in_num);
+        req->written = ret < 0 ? 0 : req->in_size;
+    } else if (req->type == VIRTIO_BLK_T_OUT && req->handler->writable &&
+               try_range(req, req->out_size)) {
+        ret = blk_try_pwritev(batch, req->offset, req->out_size, req->out_iov, req->out_num, write);
     }
-    if (type == VIRTIO_BLK_T_IN && iov->out_num == 1) {
-        bytes = iov_size(iov->in, iov->in_num - 1);
-        if (try_range(handler, sector, bytes)) {
-            ret = blk_try_preadv(batch, sector << VIRTIO_BLK_SECTOR_BITS, bytes, iov->in,
-                                 iov->in_num - 1);
-        }
-    } else if (type == VIRTIO_BLK_T_OUT && iov->in_num == 1 && handler->writable) {
-        bytes = iov_size(iov->out + 1, iov->out_num - 1);
-        if (try_range(handler, sector, bytes)) {
-            ret = blk_try_pwritev(batch, sector << VIRTIO_BLK_SECTOR_BITS, bytes, iov->out + 1,
-                                  iov->out_num - 1, write);
-        }
-    }
-    return ret < 0 ? ret : try_succeeded(iov, type, bytes, ret_info);
+    return ret < 0 ? ret : blk_request_end(req, VIRTIO_BLK_S_OK, ret_info);
 }
 #endif

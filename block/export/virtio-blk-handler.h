@@ -50,6 +50,24 @@ typedef struct VirtioBlkIov {
 /* The type of a request whose header is not there. */
 #define VIRTIO_BLK_TYPE_NONE UINT32_MAX
 
+/*
+ * A request whose header has been read, once: the guest may change it at any time, so everybody
+ * looks at this copy. How it lay in the descriptors does not matter any more.
+ */
+typedef struct VirtioBlkReq {
+    VirtioBlkHandler *handler;
+    int64_t offset;        /* bytes, from the header's sector; -1 when it does not fit */
+    struct iovec *in_iov;  /* what the device may write, without the status byte */
+    struct iovec *out_iov; /* what it may read, without the header */
+    unsigned in_num;
+    unsigned out_num;
+    size_t in_size;
+    size_t out_size;
+    size_t written;  /* bytes of in_iov that are valid now */
+    uint8_t *status; /* where it goes: the last byte that the device may write */
+    uint32_t type;   /* as the header has it; VIRTIO_BLK_TYPE_NONE: there is no whole header */
+} VirtioBlkReq;
+
 /* What a request was. */
 typedef struct VirtioBlkReqInfo {
     uint32_t type;  /* VIRTIO_BLK_T_*, or whatever number the guest has put there */
@@ -78,28 +96,43 @@ int coroutine_fn virtio_blk_process_req_info(VirtioBlkHandler *handler, struct i
                                              struct iovec *out_iov, unsigned int in_num,
                                              unsigned int out_num, VirtioBlkReqInfo *ret_info);
 
+/**
+ * virtio_blk_req_parse: Read the header and find the status byte.
+ * @iov: changed; what it points to is @req's until that is done
+ *
+ * Header, data and status may be split over elements in any way, and lie at any address.
+ * False: there is no room for a status, and nothing can be done.
+ */
+bool virtio_blk_req_parse(VirtioBlkReq *req, VirtioBlkHandler *handler, VirtioBlkIov *iov);
+
+/**
+ * virtio_blk_req_run: Execute a request that has been parsed. Yields.
+ *
+ * Returns the number of bytes written to what the device may write, the status included; 0 when
+ * there is no room for a status.
+ */
+int coroutine_fn virtio_blk_req_run(VirtioBlkReq *req, VirtioBlkReqInfo *ret_info);
+
 #ifdef CONFIG_DEVICE_BACKENDS
 struct BlkTryBatch;
 struct BlkTryWrite;
 
 /**
- * virtio_blk_try_req: Execute one request at once, without a coroutine, if it is a plain read or
- * write (header and status in elements of their own) of what needs no waiting.
+ * virtio_blk_req_try: Execute a request at once, without a coroutine, if it is a read or write of
+ * what needs no waiting.
  * @batch: of the handler's BlockBackend
  * @write: for one that takes its time; or NULL
  *
- * Returns the number of bytes written to @in_iov; or -EAGAIN: virtio_blk_process_req_info() has to
- * do it, and tells what is wrong with it; or -EINPROGRESS: @write's callback will be called, and
- * calls virtio_blk_try_done() unless the write has failed and virtio_blk_process_req_info() has to
- * do it over.
+ * Returns what virtio_blk_req_run() does; or -EAGAIN: that has to do it, and tells what is wrong
+ * with it; or -EINPROGRESS: @write's callback will be called, and calls virtio_blk_req_try_done()
+ * unless the write has failed and virtio_blk_req_run() has to do it over.
  */
-int virtio_blk_try_req(const VirtioBlkHandler *handler, struct BlkTryBatch *batch,
-                       const VirtioBlkIov *iov, VirtioBlkReqInfo *ret_info,
+int virtio_blk_req_try(VirtioBlkReq *req, struct BlkTryBatch *batch, VirtioBlkReqInfo *ret_info,
                        struct BlkTryWrite *write);
 
-/** virtio_blk_try_done: A write that was in progress has succeeded. The rest is as above. */
-int virtio_blk_try_done(const VirtioBlkIov *iov, const struct BlkTryWrite *write,
-                        VirtioBlkReqInfo *ret_info);
+/** virtio_blk_req_try_done: A write that was in progress has succeeded. The rest is as above. */
+int virtio_blk_req_try_done(VirtioBlkReq *req, const struct BlkTryWrite *write,
+                            VirtioBlkReqInfo *ret_info);
 #endif
 
 #endif /* VIRTIO_BLK_HANDLER_H */

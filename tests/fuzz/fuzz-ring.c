@@ -42,6 +42,8 @@ uint8_t *fuzz_ring_at(uint32_t offset, size_t len)
 typedef struct Request {
     FuzzRing *ring;
     VuVirtqElement *elem;
+    VirtioBlkReq blk;
+    size_t room; /* bytes that the device may write */
 } Request;
 
 static void coroutine_fn request_co(void *opaque)
@@ -49,50 +51,49 @@ static void coroutine_fn request_co(void *opaque)
     Request *req = opaque;
     VuDev *dev = &req->ring->device.dev;
     VuVirtq *vq = vu_get_queue(dev, 0);
-    VuVirtqElement *e = req->elem;
-    size_t room = iov_size(e->in_sg, e->in_num);
-    int written = virtio_blk_process_req(&handler, e->in_sg, e->out_sg, e->in_num, e->out_num);
+    VirtioBlkReqInfo info;
+    int written = virtio_blk_req_run(&req->blk, &info);
 
-    g_assert(written < 0 || (size_t)written <= room);
-    vu_queue_push(dev, vq, e, MAX(written, 0));
+    g_assert(written >= 0 && (size_t)written <= req->room);
+    vu_queue_push(dev, vq, req->elem, written);
     vu_queue_notify(dev, vq);
     req->ring->running--;
-    free(e);
+    free(req->elem);
     g_free(req);
 }
 
 /* As an export does: at once if that can be done. */
-static bool try_request(FuzzDevice *d, VuVirtqElement *e)
+static bool try_request(FuzzDevice *d, Request *req)
 {
-    const VirtioBlkIov iov = { e->in_sg, e->out_sg, e->in_num, e->out_num };
     VirtioBlkReqInfo info;
     BlkTryBatch batch;
     int written;
 
     blk_try_begin(&batch, handler.blk);
-    written = virtio_blk_try_req(&handler, &batch, &iov, &info, NULL);
+    written = virtio_blk_req_try(&req->blk, &batch, &info, NULL);
     blk_try_end(&batch);
     if (written < 0) {
         return false;
     }
-    g_assert((size_t)written <= iov_size(e->in_sg, e->in_num));
-    vu_queue_push(&d->dev, vu_get_queue(&d->dev, 0), e, written);
+    g_assert((size_t)written <= req->room);
+    vu_queue_push(&d->dev, vu_get_queue(&d->dev, 0), req->elem, written);
     vu_queue_notify(&d->dev, vu_get_queue(&d->dev, 0));
-    free(e);
+    free(req->elem);
+    g_free(req);
     return true;
 }
 
 static void take_request(FuzzDevice *d, unsigned queue, VuVirtqElement *elem)
 {
     FuzzRing *r = container_of(d, FuzzRing, device);
-    Request *req;
+    VirtioBlkIov iov = { elem->in_sg, elem->out_sg, elem->in_num, elem->out_num };
+    Request *req = g_new(Request, 1);
 
-    if (try_request(d, elem)) {
+    *req = (Request){ .ring = r, .elem = elem, .room = iov_size(elem->in_sg, elem->in_num) };
+    virtio_blk_req_parse(&req->blk, &handler, &iov);
+    if (try_request(d, req)) {
         return;
     }
-    req = g_new(Request, 1);
-
-    *req = (Request){ r, elem };
     r->running++;
     qemu_coroutine_enter(qemu_coroutine_create(request_co, req));
 }

@@ -64,18 +64,19 @@ class BlkDriver(Driver):
         return struct.unpack('<Q', self.config_space(0, 8))[0] * SECTOR
 
     def put(self, kind, sector=0, out=b'', in_length=0, vring=None, out_sizes=None, in_sizes=None,
-            indirect=False, status=True):
+            indirect=False, status=True, shift=0):
         """Puts a request into a ring, not published yet.
 
         @out_sizes cuts header and data to be read by the device, @in_sizes cuts data and status
-        to be written by it, into descriptors; without them each part has one.
+        to be written by it, into descriptors; without them each part has one. All of it
+        begins @shift bytes after an address that is aligned.
         """
         vring = vring or self.vring
         readable = struct.pack('<IIQ', kind & 0xffffffff, 0, sector) + out
-        readable_at = self.memory.allocate(len(readable))
+        readable_at = self.memory.allocate(len(readable) + shift) + shift
         self.memory.write(readable_at, readable)
         room = in_length + (1 if status else 0)
-        writable_at = self.memory.allocate(max(room, 1))
+        writable_at = self.memory.allocate(max(room, 1) + shift) + shift
         self.memory.write(writable_at, bytes([UNTOUCHED]) * room)
         out_sizes = out_sizes or ([16, len(out)] if out else [16])
         in_sizes = in_sizes or [size for size in (in_length, int(status)) if size]
