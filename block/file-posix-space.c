@@ -91,9 +91,39 @@ static int zero_device(RawSpaceOp *op)
     return ret;
 }
 
-/* Beyond the end the range reads as zeroes as soon as the file is long enough. */
+/* Writes @bytes of zeroes at @offset, in pieces. */
+static int write_zeroes_full(int fd, int64_t offset, int64_t bytes)
+{
+    enum {
+        CHUNK = 1024 * 1024
+    };
+    /* O_DIRECT wants aligned memory. */
+    QEMU_AUTO_VFREE char *buf =
+        qemu_try_memalign(qemu_real_host_page_size(), MIN(bytes, (int64_t)CHUNK));
+    int64_t end = offset + bytes;
+
+    if (!buf) {
+        return -ENOMEM;
+    }
+    memset(buf, 0, MIN(bytes, (int64_t)CHUNK));
+    while (offset < end) {
+        ssize_t n = RETRY_ON_EINTR(pwrite(fd, buf, MIN(end - offset, (int64_t)CHUNK), offset));
+
+        if (n <= 0) {
+            return n < 0 ? -errno : -ENOSPC;
+        }
+        offset += n;
+    }
+    return 0;
+}
+
+/*
+ * Beyond the end the range reads as zeroes as soon as the file is long enough. Its last block is
+ * ours to write; by ftruncate() we might cut off what somebody has added since we looked.
+ */
 static int zero_by_growing(RawSpaceOp *op)
 {
+    int64_t last = MIN(op->bytes, MAX((int64_t)op->s->dio_offset_align, 1));
     struct stat st;
 
     if (fstat(op->s->fd, &st) < 0) {
@@ -102,7 +132,7 @@ static int zero_by_growing(RawSpaceOp *op)
     if (op->offset < st.st_size) {
         return -ENOTSUP;
     }
-    return RETRY_ON_EINTR(ftruncate(op->s->fd, op->offset + op->bytes)) < 0 ? -errno : 0;
+    return write_zeroes_full(op->s->fd, op->offset + op->bytes - last, last);
 }
 
 static int zero_file(RawSpaceOp *op)
@@ -203,28 +233,16 @@ int64_t raw_get_allocated_file_size(BlockDriverState *bs)
     return fstat(s->fd, &st) < 0 ? -errno : (int64_t)st.st_blocks * 512;
 }
 
-static int write_zeroes_full(RawSpaceOp *op, int64_t from)
+/*
+ * Grows to op->offset. The kernel's way to do so that cuts nothing off, should somebody have added
+ * to the file meanwhile, allocates its last block; who does not know it has ftruncate().
+ */
+static int grow_sparse(RawSpaceOp *op)
 {
-    enum {
-        CHUNK = 1024 * 1024
-    };
-    /* O_DIRECT wants aligned memory. */
-    QEMU_AUTO_VFREE char *buf = qemu_try_memalign(qemu_real_host_page_size(), CHUNK);
-    int64_t end = op->offset;
-
-    if (!buf) {
-        return -ENOMEM;
+    if (RETRY_ON_EINTR(fallocate(op->s->fd, 0, op->offset - 1, 1)) == 0) {
+        return 0;
     }
-    memset(buf, 0, CHUNK);
-    while (from < end) {
-        ssize_t n = RETRY_ON_EINTR(pwrite(op->s->fd, buf, MIN(end - from, (int64_t)CHUNK), from));
-
-        if (n <= 0) {
-            return n < 0 ? -errno : -ENOSPC;
-        }
-        from += n;
-    }
-    return 0;
+    return RETRY_ON_EINTR(ftruncate(op->s->fd, op->offset)) < 0 ? -errno : 0;
 }
 
 /* Grows from op->bytes to op->offset, allocating as op->prealloc says. */
@@ -236,7 +254,7 @@ static int grow_allocated(RawSpaceOp *op)
         /* With a hole in front the new part is allocated without touching what is there. */
         return RETRY_ON_EINTR(fallocate(op->s->fd, 0, old, op->offset - old)) < 0 ? -errno : 0;
     }
-    return write_zeroes_full(op, old);
+    return write_zeroes_full(op->s->fd, old, op->offset - old);
 }
 
 static int truncate_thread(void *opaque)
@@ -249,8 +267,11 @@ static int truncate_thread(void *opaque)
         return old;
     }
     op->bytes = old;
-    if (op->prealloc == PREALLOC_MODE_OFF || op->offset <= old) {
+    if (op->offset <= old) {
         return RETRY_ON_EINTR(ftruncate(op->s->fd, op->offset)) < 0 ? -errno : 0;
+    }
+    if (op->prealloc == PREALLOC_MODE_OFF) {
+        return grow_sparse(op);
     }
     ret = grow_allocated(op);
     if (ret < 0 && ftruncate(op->s->fd, old) < 0) {
