@@ -9,7 +9,8 @@
  * pages are resident is asked of mincore(2) for a chunk of 64 at a time and believed for half
  * a second. Should one have been evicted meanwhile, the copy waits for the disk: wrong in time,
  * never in content. If that happens more than now and then, or if most reads have to ask first
- * because they are scattered over more memory than is worth it, the mapping rests for a while.
+ * because they are scattered over more memory than is worth it, the mapping rests for a while
+ * (map-judge.h).
  * The table of chunks has one place for each chunk number modulo its size; a chunk that loses its
  * place is unmapped, so that no more than MAP_CHUNKS of them are resident on our account.
  *
@@ -28,6 +29,7 @@
 #include "qemu/host-utils.h"
 #include "block/accounting.h"
 #include "block/file-posix.h"
+#include "block/map-judge.h"
 #include "block/sigbus-guard.h"
 #include "trace.h"
 
@@ -37,11 +39,6 @@ enum {
     MAP_AFTER_READS = 128, /* a node that is read less is not worth it */
     MAP_MAX_READ = 64 * 1024,
     MAP_GENERATIONS = 16, /* mappings of one node in its life */
-    MAP_EPOCH_MS = 512,   /* how long mincore() is believed */
-    MAP_REST_MS = 5000,
-    MAP_MIN_HITS = 8,   /* reads that a chunk is worth asking for */
-    MAP_MIN_FILLS = 16, /* chunks asked for in an epoch; fewer cost nothing */
-    MAP_MAX_MAJOR = 4,  /* evictions met in an epoch */
 };
 
 typedef struct MapChunk {
@@ -49,9 +46,11 @@ typedef struct MapChunk {
     uint64_t pages; /* bit by bit: resident */
 } MapChunk;
 
-/* Reads that one thread's slot has done: threads must not fight for a cache line. Atomic. */
+/* Reads that one thread's slot has done, or would have done if the mapping did not rest: threads
+ * must not fight for a cache line. Atomic. */
 typedef struct MapHits {
     unsigned n;
+    int64_t last; /* when, in ms of the coarse clock */
 } __attribute__((aligned(64))) MapHits;
 
 typedef struct RawMap RawMap;
@@ -69,11 +68,14 @@ struct RawMap {
     SigbusGuard guard;
 
     /* Atomic. */
-    bool outdated;      /* the file has another length now */
-    int64_t rest_until; /* ms of the coarse clock */
-    int64_t judged;     /* when, in ms of the coarse clock */
+    bool outdated;   /* the file has another length now */
+    int64_t resting; /* since when, in ms of the coarse clock; 0: it does not */
+    int64_t judged;  /* when, in ms of the coarse clock */
+    bool judging;    /* a thread has the judge */
     unsigned fills;
     MapHits hits[BLOCK_ACCT_SLOTS];
+
+    MapJudge judge; /* whoever has set judging */
 };
 
 /* Making one */
@@ -201,37 +203,84 @@ static void count(unsigned *counter)
     qatomic_set(counter, qatomic_read(counter) + 1);
 }
 
+static void count_hit(RawMap *m, int64_t now)
+{
+    MapHits *hits = &m->hits[block_thread_slot()];
+
+    count(&hits->n);
+    qatomic_set(&hits->last, now);
+}
+
 /* Evictions that this thread has met lately, in whatever file. */
-static long major_faults(int64_t now)
+static unsigned major_faults(int64_t now)
 {
     static __thread int64_t time_before;
     static __thread long faults_before;
     struct rusage usage;
-    long faults = 0;
+    unsigned faults = 0;
 
     if (getrusage(RUSAGE_THREAD, &usage) == 0) {
-        faults = now - time_before < 2 * MAP_EPOCH_MS ? usage.ru_majflt - faults_before : 0;
+        faults = now - time_before < 2 * MAP_JUDGE_EPOCH_MS ? usage.ru_majflt - faults_before : 0;
         faults_before = usage.ru_majflt;
     }
     time_before = now;
     return faults;
 }
 
+/* Reads since the last call, and when the last of them was. */
+static unsigned take_hits(RawMap *m, int64_t *ret_last)
+{
+    unsigned hits = 0;
+
+    *ret_last = 0;
+    for (int i = 0; i < BLOCK_ACCT_SLOTS; i++) {
+        hits += qatomic_xchg(&m->hits[i].n, 0);
+        *ret_last = MAX(*ret_last, qatomic_read(&m->hits[i].last));
+    }
+    return hits;
+}
+
 /* Has it been worth it lately? The mapping rests if not. */
 static void map_judge(RawMap *m, int64_t now)
 {
-    long major = major_faults(now);
-    unsigned fills = qatomic_xchg(&m->fills, 0);
-    unsigned hits = 0;
+    int64_t last;
+    MapEpoch epoch;
 
-    for (int i = 0; i < BLOCK_ACCT_SLOTS; i++) {
-        hits += qatomic_xchg(&m->hits[i].n, 0);
+    if (qatomic_xchg(&m->judging, true)) {
+        return;
+    }
+    epoch = (MapEpoch){
+        .reads = take_hits(m, &last),
+        .answers = qatomic_xchg(&m->fills, 0),
+        .faults = major_faults(now),
+        .silence_ms = now - last,
+    };
+    qatomic_set(&m->judged, now);
+    if (map_judge_epoch(&m->judge, &epoch)) {
+        trace_file_map_rest(m->fd, epoch.reads, epoch.answers, epoch.faults);
+        qatomic_set(&m->resting, now);
+    }
+    qatomic_store_release(&m->judging, false);
+}
+
+/* Whether the rest goes on. */
+static bool map_rests(RawMap *m, int64_t now)
+{
+    int64_t since = qatomic_read(&m->resting), judged = qatomic_read(&m->judged), last;
+
+    if (likely(!since)) {
+        return false;
+    }
+    count_hit(m, now);
+    if (now - judged < MAP_JUDGE_EPOCH_MS || qatomic_xchg(&m->judging, true)) {
+        return true;
+    }
+    if (map_judge_rest_over(&m->judge, take_hits(m, &last), now - judged, now - since)) {
+        qatomic_set(&m->resting, 0);
     }
     qatomic_set(&m->judged, now);
-    if ((fills > MAP_MIN_FILLS && hits / MAP_MIN_HITS < fills) || major > MAP_MAX_MAJOR) {
-        trace_file_map_rest(m->fd, hits, fills, major);
-        qatomic_set(&m->rest_until, now + MAP_REST_MS);
-    }
+    qatomic_store_release(&m->judging, false);
+    return qatomic_read(&m->resting) != 0;
 }
 
 /* Asks which pages of @chunk are resident. */
@@ -269,7 +318,7 @@ static uint64_t chunk_fill(RawMap *m, MapChunk *place, uint64_t chunk, uint64_t 
     smp_wmb();
     qatomic_set(&place->pages, pages);
     qatomic_store_release(&place->tag, tag);
-    if (now - qatomic_read(&m->judged) >= MAP_EPOCH_MS) {
+    if (now - qatomic_read(&m->judged) >= MAP_JUDGE_EPOCH_MS) {
         map_judge(m, now);
     }
     count(&m->fills);
@@ -295,7 +344,7 @@ void raw_map_forget(BDRVRawState *s, int64_t offset, int64_t bytes)
 static bool chunk_resident(RawMap *m, uint64_t first, uint64_t last, int64_t now)
 {
     uint64_t chunk = first / MAP_PAGES;
-    uint64_t tag = (chunk << 20 | ((now / MAP_EPOCH_MS) & 0xfffff)) + 1;
+    uint64_t tag = (chunk << 20 | ((now / MAP_JUDGE_EPOCH_MS) & 0xfffff)) + 1;
     uint64_t wanted = (UINT64_MAX >> (MAP_PAGES - 1 - (last - first))) << (first % MAP_PAGES);
     MapChunk *place = &m->chunks[chunk % MAP_CHUNKS];
     uint64_t pages;
@@ -338,8 +387,7 @@ int raw_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes, const st
         }
     }
     now = coarse_ms();
-    if (bytes > MAP_MAX_READ || now < qatomic_read(&m->rest_until) ||
-        !range_resident(m, offset, bytes, now)) {
+    if (bytes > MAP_MAX_READ || map_rests(m, now) || !range_resident(m, offset, bytes, now)) {
         return -EAGAIN;
     }
     from = m->addr + offset;
@@ -349,6 +397,6 @@ int raw_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes, const st
     }
     /* Not before the copy. */
     smp_rmb();
-    count(&m->hits[block_thread_slot()].n);
+    count_hit(m, now);
     return unlikely(qatomic_read(&m->guard.hit)) ? -EAGAIN : 0;
 }
