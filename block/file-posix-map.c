@@ -15,8 +15,15 @@
  * place is unmapped, so that no more than MAP_CHUNKS of them are resident on our account.
  *
  * Somebody may shorten the file, or a page may turn out unreadable: then what was copied is of no
- * use, and the mapping neither (sigbus-guard.c). A file whose length has changed is mapped anew, a
- * few times. All mappings live until the node is closed, since any thread may be reading from them.
+ * use, and the mapping neither (sigbus-guard.c), and after a few times the node does without. A
+ * file whose length has changed is mapped anew.
+ *
+ * Any thread may be reading from a mapping that is replaced. It has said so in its slot of @readers
+ * before it looked whether the mapping is still the node's; so a mapping that is not, and has no
+ * reader, gets none any more and is unmapped: by who replaced it, or by the reader that was the
+ * last. Its RawMap is kept for the next one, since a thread that comes late may still say, and take
+ * back, that it is reading. All mappings of all nodes share one limit of address space, which
+ * leaves most of it for the memory of guests.
  *
  * Words of the table are atomic, so that threads may share it; a torn place is a wrong belief.
  *
@@ -38,8 +45,12 @@ enum {
     MAP_CHUNKS = 4096,     /* places */
     MAP_AFTER_READS = 128, /* a node that is read less is not worth it */
     MAP_MAX_READ = 64 * 1024,
-    MAP_GENERATIONS = 16, /* mappings of one node in its life */
+    MAP_MAX_CUTS = 16, /* mappings of one node that a reader has found cut short */
+    MAP_MANY = 16,     /* mappings of one node; further ones are an epoch apart */
 };
+
+/* Bytes of address space. An x86 process has 128 TiB of it. */
+#define MAP_MAX_TOTAL (INT64_C(32) << 40)
 
 typedef struct MapChunk {
     uint64_t tag;   /* number of the chunk and epoch, + 1; 0: nothing is known */
@@ -53,6 +64,11 @@ typedef struct MapHits {
     int64_t last; /* when, in ms of the coarse clock */
 } __attribute__((aligned(64))) MapHits;
 
+/* Those of one slot that are at work. Atomic. */
+typedef struct MapReaders {
+    unsigned n;
+} __attribute__((aligned(64))) MapReaders;
+
 typedef struct RawMap RawMap;
 struct RawMap {
     /* Constant after it was published. */
@@ -61,8 +77,7 @@ struct RawMap {
     size_t length; /* of the file rounded up to a page, bytes */
     int64_t file_length;
     unsigned page_bits;
-    unsigned generation;
-    RawMap *older;
+    int64_t born; /* ms of the coarse clock */
     MapChunk *chunks;
 
     SigbusGuard guard;
@@ -76,7 +91,32 @@ struct RawMap {
     MapHits hits[BLOCK_ACCT_SLOTS];
 
     MapJudge judge; /* whoever has set judging */
+
+    /* What follows outlives the mapping. */
+    RawMap *next; /* of map_old or map_spare */
+    MapReaders readers[BLOCK_ACCT_SLOTS];
 };
+
+static int64_t map_total; /* atomic */
+static int64_t map_limit = MAP_MAX_TOTAL;
+
+int64_t raw_map_total(void)
+{
+    return qatomic_read(&map_total);
+}
+
+void raw_map_set_limit(int64_t bytes)
+{
+    map_limit = bytes;
+}
+
+static int64_t coarse_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
 
 /* Making one */
 
@@ -101,35 +141,71 @@ static bool map_suits(const BDRVRawState *s, const struct stat *st)
            may_ask(s->fd, st) && address_space_is_free();
 }
 
-static RawMap *map_new(BDRVRawState *s, RawMap *older)
+/* The file's address in *@ret_addr; false: there is no room for it. */
+static bool map_address_space(int fd, size_t length, uint8_t **ret_addr)
 {
-    size_t page = qemu_real_host_page_size();
+    void *addr = MAP_FAILED;
+
+    if (qatomic_fetch_add(&map_total, (int64_t)length) + (int64_t)length <= map_limit) {
+        addr = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, 0);
+    }
+    if (addr == MAP_FAILED) {
+        qatomic_sub(&map_total, (int64_t)length);
+        return false;
+    }
+    *ret_addr = addr;
+    return true;
+}
+
+static RawMap *map_take_spare(BDRVRawState *s)
+{
+    RawMap *m = s->map_spare;
+
+    if (m) {
+        s->map_spare = m->next;
+    } else {
+        m = qemu_memalign(_Alignof(RawMap), sizeof(*m));
+        memset(m, 0, sizeof(*m));
+    }
+    memset(m, 0, offsetof(RawMap, next));
+    return m;
+}
+
+static RawMap *map_new(BDRVRawState *s)
+{
+    size_t page = qemu_real_host_page_size(), length;
     struct stat st;
+    uint8_t *addr;
     RawMap *m;
 
     if (fstat(s->fd, &st) < 0 || !map_suits(s, &st)) {
         return NULL;
     }
-    m = qemu_memalign(_Alignof(RawMap), sizeof(*m));
-    *m = (RawMap){
-        .fd = s->fd,
-        .file_length = st.st_size,
-        .length = ROUND_UP((size_t)st.st_size, page),
-        .page_bits = ctz64(page),
-        .generation = older ? older->generation + 1 : 0,
-        .older = older,
-    };
-    m->addr = mmap(NULL, m->length, PROT_READ, MAP_SHARED, s->fd, 0);
-    if (m->addr == MAP_FAILED) {
-        qemu_vfree(m);
+    length = ROUND_UP((size_t)st.st_size, page);
+    if (!map_address_space(s->fd, length, &addr)) {
         return NULL;
     }
+    m = map_take_spare(s);
+    m->fd = s->fd;
+    m->addr = addr;
+    m->length = length;
+    m->file_length = st.st_size;
+    m->page_bits = ctz64(page);
+    m->born = coarse_ms();
+    m->chunks = g_new0(MapChunk, MAP_CHUNKS);
     /* A page that was evicted after all is read alone. */
     madvise(m->addr, m->length, MADV_RANDOM);
-    m->chunks = g_new0(MapChunk, MAP_CHUNKS);
     sigbus_guard_on(&m->guard, m->addr, m->length, page);
-    trace_file_map(s->fd, st.st_size, m->generation);
+    trace_file_map(s->fd, st.st_size, s->map_made++);
     return m;
+}
+
+static void map_end(RawMap *m)
+{
+    sigbus_guard_off(&m->guard);
+    munmap(m->addr, m->length);
+    g_free(m->chunks);
+    qatomic_sub(&map_total, (int64_t)m->length);
 }
 
 static bool map_dead(RawMap *m)
@@ -145,53 +221,142 @@ static bool map_is_current(RawMap *m)
     return fstat(m->fd, &st) == 0 && st.st_size == m->file_length;
 }
 
-/* The newest mapping is none, dead, or too short. One thread at a time; the others do without. */
-static RawMap *map_renew(BDRVRawState *s, RawMap *old)
+/* Who reads, and what is old */
+
+static bool map_has_readers(RawMap *m)
+{
+    for (int i = 0; i < BLOCK_ACCT_SLOTS; i++) {
+        if (qatomic_load_acquire(&m->readers[i].n)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* With map_busy. */
+static void map_end_unread(BDRVRawState *s)
+{
+    RawMap **link = &s->map_old, *m;
+
+    while ((m = *link)) {
+        if (map_has_readers(m)) {
+            link = &m->next;
+            continue;
+        }
+        *link = m->next;
+        map_end(m);
+        m->next = s->map_spare;
+        s->map_spare = m;
+    }
+}
+
+/* Whoever is busy with the mappings looks again before it leaves. */
+static void map_sweep(BDRVRawState *s)
+{
+    qatomic_set_mb(&s->map_unswept, true);
+    while (qatomic_read(&s->map_unswept) && !qatomic_xchg(&s->map_busy, true)) {
+        qatomic_set_mb(&s->map_unswept, false);
+        map_end_unread(s);
+        qatomic_set_mb(&s->map_busy, false);
+    }
+}
+
+static void map_release(BDRVRawState *s, RawMap *m, unsigned slot)
+{
+    qatomic_dec(&m->readers[slot].n);
+    smp_mb__after_rmw();
+    if (unlikely(qatomic_read(&s->map) != m)) {
+        map_sweep(s);
+    }
+}
+
+/* The node's mapping, which stays until map_release(); or NULL. */
+static RawMap *map_hold(BDRVRawState *s, unsigned slot)
+{
+    RawMap *m = qatomic_load_acquire(&s->map);
+
+    if (unlikely(!m)) {
+        return NULL;
+    }
+    qatomic_inc(&m->readers[slot].n);
+    smp_mb__after_rmw();
+    if (unlikely(qatomic_load_acquire(&s->map) != m)) {
+        map_release(s, m, slot);
+        return NULL;
+    }
+    return m;
+}
+
+/* With map_busy. */
+static void map_replace(BDRVRawState *s, RawMap *old)
 {
     RawMap *m;
 
+    if (old) {
+        s->map_cuts += qatomic_read(&old->guard.hit);
+        qatomic_set_mb(&s->map, NULL);
+        old->next = s->map_old;
+        s->map_old = old;
+        map_end_unread(s);
+    }
+    m = s->map_cuts < MAP_MAX_CUTS ? map_new(s) : NULL;
+    if (m) {
+        qatomic_store_release(&s->map, m);
+        return;
+    }
+    qatomic_set(&s->map_reads, 0);
+    qatomic_set(&s->map_closed, !s->use_map || s->direct || s->map_cuts >= MAP_MAX_CUTS);
+}
+
+/* The mapping is none, dead, or too short. One thread at a time; the others do without. */
+static void map_renew(BDRVRawState *s, RawMap *old)
+{
+    if (qatomic_read(&s->map_closed)) {
+        return;
+    }
     if (!old && qatomic_read(&s->map_reads) < MAP_AFTER_READS) {
         qatomic_set(&s->map_reads, qatomic_read(&s->map_reads) + 1);
-        return NULL;
+        return;
     }
-    if (qatomic_read(&s->map_closed) || qatomic_xchg(&s->map_closed, true)) {
-        return NULL;
+    if (qatomic_xchg(&s->map_busy, true)) {
+        return;
     }
-    m = qatomic_read(&s->map);
     /* Else another thread has been faster; or it is the node that is longer than its file. */
-    if (m == old && (!old || map_dead(old) || !map_is_current(old))) {
-        m = !old || old->generation + 1 < MAP_GENERATIONS ? map_new(s, old) : NULL;
-        if (!m) {
-            return NULL;
-        }
-        qatomic_store_release(&s->map, m);
+    if (qatomic_read(&s->map) == old && (!old || map_dead(old) || !map_is_current(old)) &&
+        (!old || s->map_made < MAP_MANY || coarse_ms() - old->born >= MAP_JUDGE_EPOCH_MS)) {
+        map_replace(s, old);
     }
-    qatomic_store_release(&s->map_closed, false);
-    return m;
+    qatomic_set_mb(&s->map_busy, false);
+    if (unlikely(qatomic_read(&s->map_unswept))) {
+        map_sweep(s);
+    }
+}
+
+static void map_free_list(RawMap *m, bool mapped)
+{
+    while (m) {
+        RawMap *next = m->next;
+
+        if (mapped) {
+            map_end(m);
+        }
+        qemu_vfree(m);
+        m = next;
+    }
 }
 
 void raw_map_free(BDRVRawState *s)
 {
-    while (s->map) {
-        RawMap *m = s->map;
-
-        s->map = m->older;
-        sigbus_guard_off(&m->guard);
-        munmap(m->addr, m->length);
-        g_free(m->chunks);
-        qemu_vfree(m);
+    if (s->map) {
+        s->map->next = NULL;
+        map_free_list(s->map, true);
     }
+    map_free_list(s->map_old, true);
+    map_free_list(s->map_spare, false);
+    s->map = s->map_old = s->map_spare = NULL;
 }
 
 /* What is resident */
-
-static int64_t coarse_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
 
 static size_t chunk_bytes(const RawMap *m)
 {
@@ -327,7 +492,8 @@ static uint64_t chunk_fill(RawMap *m, MapChunk *place, uint64_t chunk, uint64_t 
 
 void raw_map_forget(BDRVRawState *s, int64_t offset, int64_t bytes)
 {
-    RawMap *m = qatomic_load_acquire(&s->map);
+    unsigned slot = block_thread_slot();
+    RawMap *m = map_hold(s, slot);
     uint64_t chunk, end;
 
     if (!m) {
@@ -338,6 +504,7 @@ void raw_map_forget(BDRVRawState *s, int64_t offset, int64_t bytes)
     for (; chunk < end; chunk++) {
         qatomic_set(&m->chunks[chunk % MAP_CHUNKS].tag, 0);
     }
+    map_release(s, m, slot);
 }
 
 /* Are the pages from @first on to @last, of one chunk, resident? */
@@ -372,25 +539,14 @@ static bool range_resident(RawMap *m, int64_t offset, int64_t bytes, int64_t now
 
 /* Reading */
 
-int raw_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes, const struct iovec *iov,
-                   int niov)
+static int map_read(RawMap *m, int64_t offset, int64_t bytes, const struct iovec *iov, int niov)
 {
-    BDRVRawState *s = bs->opaque;
-    RawMap *m = qatomic_load_acquire(&s->map);
-    const uint8_t *from;
-    int64_t now;
+    const uint8_t *from = m->addr + offset;
+    int64_t now = coarse_ms();
 
-    if (unlikely(!m || offset + bytes > m->file_length || map_dead(m))) {
-        m = map_renew(s, m);
-        if (!m || offset + bytes > m->file_length) {
-            return -EAGAIN;
-        }
-    }
-    now = coarse_ms();
     if (bytes > MAP_MAX_READ || map_rests(m, now) || !range_resident(m, offset, bytes, now)) {
         return -EAGAIN;
     }
-    from = m->addr + offset;
     for (int i = 0; i < niov; i++) {
         memcpy(iov[i].iov_base, from, iov[i].iov_len);
         from += iov[i].iov_len;
@@ -399,4 +555,34 @@ int raw_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes, const st
     smp_rmb();
     count_hit(m, now);
     return unlikely(qatomic_read(&m->guard.hit)) ? -EAGAIN : 0;
+}
+
+static bool map_serves(RawMap *m, int64_t end)
+{
+    return m && end <= m->file_length && !map_dead(m);
+}
+
+int raw_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes, const struct iovec *iov,
+                   int niov)
+{
+    BDRVRawState *s = bs->opaque;
+    unsigned slot = block_thread_slot();
+    RawMap *m = map_hold(s, slot);
+    int ret = -EAGAIN;
+
+    if (unlikely(!map_serves(m, offset + bytes))) {
+        if (m) {
+            map_release(s, m, slot);
+        }
+        map_renew(s, m);
+        m = map_hold(s, slot);
+        if (!m) {
+            return -EAGAIN;
+        }
+    }
+    if (likely(map_serves(m, offset + bytes))) {
+        ret = map_read(m, offset, bytes, iov, niov);
+    }
+    map_release(s, m, slot);
+    return ret;
 }

@@ -41,9 +41,18 @@ typedef struct BDRVRawState {
 
     /* file-posix-map.c; atomic. The newest mapping, or NULL. */
     struct RawMap *map;
-    /* Reads before there is one; then whether one can be had. */
+    /* Reads since there is none. */
     unsigned map_reads;
+    /* None can be had. */
     bool map_closed;
+    /* A thread is changing the mappings; another one wants those that are old to be looked at. */
+    bool map_busy;
+    bool map_unswept;
+    /* Of the thread that has set map_busy. Replaced; unmapped; how many, and why. */
+    struct RawMap *map_old;
+    struct RawMap *map_spare;
+    unsigned map_made;
+    unsigned map_cuts;
 
     /* Main loop's thread. */
     bool use_lock;
@@ -104,6 +113,9 @@ int raw_try_preadv(BlockDriverState *bs, int64_t offset, int64_t bytes, const st
 void raw_map_forget(BDRVRawState *s, int64_t offset, int64_t bytes);
 /* Main loop's thread; nothing is in flight. */
 void raw_map_free(BDRVRawState *s);
+/* For tests. Bytes of address space that all mappings take; what they may take. Any thread. */
+int64_t raw_map_total(void);
+void raw_map_set_limit(int64_t bytes);
 
 /* file-posix-space.c: zeroes, discard, length */
 int coroutine_fn raw_co_pwrite_zeroes(BlockDriverState *bs, int64_t offset, int64_t bytes,

@@ -313,6 +313,105 @@ static void test_a_file_that_grew_is_mapped_anew(void)
     blk_unref(blk);
 }
 
+static void resize(BlockBackend *blk, int64_t size)
+{
+    g_assert_cmpint(blk_truncate(blk, size, true, PREALLOC_MODE_OFF, 0, &error_abort), ==, 0);
+}
+
+static void allow_resize(BlockBackend *blk)
+{
+    g_assert_cmpint(blk_set_perm(blk, BLK_PERM_CONSISTENT_READ | BLK_PERM_WRITE | BLK_PERM_RESIZE,
+                                 BLK_PERM_ALL, &error_abort),
+                    ==, 0);
+}
+
+/* In the end it is, however long that takes: after many resizes there is a pause between two. */
+static void wait_until_mapped(BlockBackend *blk, int64_t offset)
+{
+    while (!becomes_mapped(blk, offset)) {
+        g_usleep(10000);
+    }
+}
+
+static void test_a_file_resized_often_stays_mapped_once(void)
+{
+    g_autofree char *path = make_filled();
+    BlockBackend *blk = open_backend(path, "");
+    int64_t before = raw_map_total();
+
+    if (can_map(path)) {
+        allow_resize(blk);
+        for (int i = 1; i <= 24; i++) {
+            resize(blk, SIZE + i * 65536);
+            write_file(path, SIZE + i * 65536 - BYTES, BYTES, 1);
+            wait_until_mapped(blk, SIZE + i * 65536 - BYTES);
+            g_assert_cmpint(raw_map_total() - before, ==, SIZE + i * 65536);
+        }
+    }
+    blk_unref(blk);
+    g_assert_cmpint(raw_map_total(), ==, before);
+}
+
+static void test_threads_read_on_while_the_file_grows(void)
+{
+    g_autofree char *path = make_filled();
+    BlockBackend *blk = open_backend(path, "");
+    Reader readers[3];
+    int64_t before = raw_map_total();
+
+    if (can_map(path)) {
+        for (int j = 0; j < 3; j++) {
+            readers[j] = (Reader){ .blk = blk, .seed = j };
+            qemu_thread_create(&readers[j].thread, "reader", read_all_the_time, &readers[j],
+                               QEMU_THREAD_JOINABLE);
+        }
+        for (int i = 1; i <= 12; i++) {
+            cut(path, SIZE + i * 65536);
+            /* Has a reader found out? The node's length is that of its open. */
+            while (raw_map_total() != before + SIZE + i * 65536) {
+                g_usleep(100);
+            }
+        }
+        for (int j = 0; j < 3; j++) {
+            qatomic_set(&readers[j].stop, true);
+            qemu_thread_join(&readers[j].thread);
+            g_assert_cmpuint(readers[j].done, >, 0);
+        }
+        g_assert_cmpint(raw_map_total(), ==, before + SIZE + 12 * 65536);
+    }
+    blk_unref(blk);
+    g_assert_cmpint(raw_map_total(), ==, before);
+}
+
+static void test_all_nodes_share_one_limit(void)
+{
+    g_autofree char *paths[2] = { make_file("one", SIZE), make_file("two", 2 * SIZE) };
+    BlockBackend *one = open_backend(paths[0], "");
+    BlockBackend *two;
+
+    write_file(paths[0], 0, SIZE, 1);
+    write_file(paths[1], 0, 2 * SIZE, 1);
+    if (can_map(paths[0])) {
+        raw_map_set_limit(raw_map_total() + 2 * SIZE);
+        g_assert_true(becomes_mapped(one, 0));
+        two = backend_on(
+            open_node("{'driver': 'file', 'node-name': 'g', 'filename': '%s'}", paths[1]));
+        g_assert_false(becomes_mapped(two, 0));
+        allow_resize(two);
+        resize(two, SIZE);
+        g_assert_true(becomes_mapped(two, 0));
+        resize(two, 2 * SIZE);
+        g_assert_false(becomes_mapped(two, 2 * SIZE - BYTES));
+        /* What another node lets go can be had. */
+        blk_unref(one);
+        one = NULL;
+        g_assert_true(becomes_mapped(two, 2 * SIZE - BYTES));
+        blk_unref(two);
+        raw_map_set_limit(INT64_C(32) << 40);
+    }
+    blk_unref(one);
+}
+
 static void test_switched_off_or_past_the_cache_nothing_is(void)
 {
     g_autofree char *path = make_filled();
@@ -350,6 +449,11 @@ int main(int argc, char **argv)
                 test_threads_survive_a_file_that_is_cut);
     harness_add("/file-posix-map/a_file_that_grew_is_mapped_anew",
                 test_a_file_that_grew_is_mapped_anew);
+    harness_add("/file-posix-map/a_file_resized_often_stays_mapped_once",
+                test_a_file_resized_often_stays_mapped_once);
+    harness_add("/file-posix-map/threads_read_on_while_the_file_grows",
+                test_threads_read_on_while_the_file_grows);
+    harness_add("/file-posix-map/all_nodes_share_one_limit", test_all_nodes_share_one_limit);
     harness_add("/file-posix-map/switched_off_or_past_the_cache_nothing_is",
                 test_switched_off_or_past_the_cache_nothing_is);
     return harness_run();
