@@ -6,10 +6,9 @@ import shutil
 import tempfile
 import unittest
 
-from support import paths
+from support import guest_fast, paths
 from support.daemon import Daemon
 from support.disk_checks import DiskChecks
-from support.guest_uml import UmlGuest
 from support.image import MIB, Image
 
 
@@ -33,7 +32,7 @@ class Sandboxed(DiskChecks):
             '--export', f'vhost-user-blk,id=e,node-name=d,addr.type=unix,addr.path={socket},'
             f'writable=on{cls.export_options}')
         cls.addClassCleanup(cls.daemon.close)
-        cls.guest = UmlGuest(socket)
+        cls.guest = guest_fast.boot(socket)
         cls.addClassCleanup(cls.guest.close)
 
     def test_the_daemon_is_filtered(self):

@@ -71,6 +71,9 @@ class Shell:
 class Guest:
     """A booted guest: `run` executes a command inside."""
 
+    boot_timeout = TIMEOUT
+    hears_of_resize = True      # from its front-end, while its driver is bound
+
     def __init__(self):
         self.process = None
         self.shell = None
@@ -87,7 +90,7 @@ class Guest:
         """Takes the socket and waits until the guest answers, if it @boots."""
         self.shell = Shell(stream, self.console)
         if boots:
-            self.shell.wait_ready()
+            self.shell.wait_ready(self.boot_timeout)
 
     def run(self, command, **options):
         """Runs a command in the guest."""

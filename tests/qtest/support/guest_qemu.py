@@ -24,6 +24,8 @@ class QemuGuest(Guest):
     @incoming: path of a socket where QEMU waits for a guest that migrates, instead of booting one.
     """
 
+    hears_of_resize = False     # QEMU 7.2 keeps it to itself
+
     def __init__(self, *sockets, smp=1, memory='256M', reconnect=False, device='', machine='pc',
                  others=(), extra=(), append='', limits='', incoming=None):
         super().__init__()

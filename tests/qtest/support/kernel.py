@@ -11,8 +11,6 @@ import unittest
 
 from . import paths
 
-UML = '/usr/bin/linux.uml'
-
 
 class Kernel:
     """An image to start and the folder of its modules."""
@@ -81,9 +79,14 @@ def cloud():
     return Kernel('cloud', image, glob.glob(f'{folder}/kernel/lib/modules/*')[0])
 
 
+def uml_program():
+    """User-Mode Linux's own, unless QTEST_UML names another."""
+    return os.environ.get('QTEST_UML') or '/usr/bin/linux.uml'
+
+
 def user_mode():
     """The installed User-Mode Linux."""
     modules = glob.glob('/usr/lib/uml/modules/*')
-    if not os.path.exists(UML) or not modules:
+    if not os.path.exists(uml_program()) or not modules:
         raise unittest.SkipTest('package user-mode-linux is not installed')
-    return Kernel('uml', UML, modules[0])
+    return Kernel('uml', uml_program(), modules[0])

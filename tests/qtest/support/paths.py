@@ -38,8 +38,8 @@ def cache():
 
 
 @contextlib.contextmanager
-def cache_lock():
-    """Only one process at a time makes things in the cache."""
-    with open(os.path.join(cache(), 'lock'), 'w', encoding='ascii') as file:
+def cache_lock(name='lock'):
+    """Only one process at a time makes things in the cache, those that @name is about."""
+    with open(os.path.join(cache(), name), 'w', encoding='ascii') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
