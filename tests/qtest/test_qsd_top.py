@@ -12,13 +12,12 @@ import struct
 import subprocess
 import tempfile
 import termios
-import time
 import unittest
 from fcntl import ioctl
 
 from support.daemon import Daemon
 from support.load import LoadThread
-from support.waiting import TIMEOUT
+from support.waiting import TIMEOUT, until
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 QSD_TOP = os.path.join(TOP, 'contrib/qsd-top/qsd-top')
@@ -69,19 +68,24 @@ class TopCase(unittest.TestCase):
                                    status=status).splitlines()[-1])
         return {entry['export']: entry for entry in last['exports']}, last['errors']
 
+    def busy_view(self, *arguments, key='reads', status=0):
+        """One in which the load had a turn."""
+        def attempt():
+            found = self.view(*arguments, status=status)
+            return found if found[0].get('used', {}).get(key) else None
+
+        return until(attempt, f'{key} of the export in use')
+
 
 class Values(TopCase):
     """What is told."""
 
     def test_rates_are_those_of_the_load(self):
         done = self.load.done
-        started = time.monotonic()
-        exports, errors = self.view(self.socket)
+        exports, errors = self.busy_view(self.socket)
         most = (self.load.done - done + 1) / 0.2        # all of it in one interval
-        self.assertLess(0.2, time.monotonic() - started)
         used = exports['used']
         self.assertEqual(errors, {})
-        self.assertGreater(used['reads'], 0)
         self.assertLessEqual(used['reads'], most)
         self.assertAlmostEqual(used['read-bytes'], used['reads'] * 4096, delta=1)
         self.assertAlmostEqual(used['write-bytes'], used['writes'] * 4096, delta=1)
@@ -95,8 +99,7 @@ class Values(TopCase):
 
     def test_latencies_are_measured_when_asked_for(self):
         self.assertIsNone(self.view(self.socket)[0]['used']['latency-p99-ns'])
-        used = self.view('--latency', self.socket)[0]['used']
-        self.assertGreater(used['latency-ns'], 0)
+        used = self.busy_view('--latency', self.socket, key='latency-ns')[0]['used']
         self.assertGreater(used['latency-p99-ns'], 0)
 
     def test_an_export_that_comes_and_goes(self):
@@ -110,8 +113,11 @@ class Values(TopCase):
         self.assertEqual([line.split()[0] for line in lines[2:4]], ['idle', 'used'])
 
     def test_the_order_is_chosen(self):
-        lines = self.top('--batch', '--count', '1', '--sort', 'iops', self.socket).splitlines()
-        self.assertEqual([line.split()[0] for line in lines[2:4]], ['used', 'idle'])
+        def busiest():
+            lines = self.top('--batch', '--count', '1', '--sort', 'iops', self.socket).splitlines()
+            return [line.split()[0] for line in lines[2:4]] == ['used', 'idle']
+
+        until(busiest, 'the export in use is the first')
 
 
 class SeveralDaemons(TopCase):
@@ -132,9 +138,8 @@ class SeveralDaemons(TopCase):
         other = self.start('other')
         other.process.send_signal(signal.SIGSTOP)
         self.addCleanup(other.process.send_signal, signal.SIGCONT)
-        exports, errors = self.view('--timeout', '0.5', self.socket, other.path('top.sock'),
-                                    status=1)
-        self.assertGreater(exports['used']['iops'], 0)
+        _, errors = self.busy_view('--timeout', '0.5', self.socket, other.path('top.sock'),
+                                   status=1)
         self.assertRegex(errors[other.path('top.sock')], '^does not answer')
 
 
