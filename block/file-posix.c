@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include "qapi/error.h"
 #include "qemu/atomic.h"
+#include "qemu/error-report.h"
 #include "qemu/host-utils.h"
 #include "qemu/module.h"
 #include "block/block_int.h"
@@ -79,22 +80,45 @@ static int raw_choose_locking(BlockDriverState *bs, const BlockdevOptionsFile *o
     return 0;
 }
 
-static int raw_choose_aio(BlockDriverState *bs, const BlockdevOptionsFile *o, Error **errp)
+/* What was asked for by name is used, or an error. Main loop's thread: its ring is looked for. */
+static bool raw_check_aio(const BlockdevOptionsFile *o, bool direct, Error **errp)
 {
-    BDRVRawState *s = bs->opaque;
-    unsigned abilities = raw_fs_abilities(s->fd);
-
-    if (o->has_aio && o->aio == BLOCKDEV_AIO_OPTIONS_NATIVE && !s->direct) {
+    if (o->has_aio && o->aio == BLOCKDEV_AIO_OPTIONS_NATIVE && !direct) {
         error_setg(errp, "aio=native was specified, but it requires cache.direct=on, which was "
                          "not specified.");
-        return -EINVAL;
+        return false;
     }
-    /* Whether the kernel lets us is known per AioContext, and asked for each request. */
+    if (aio_has_io_uring() || (o->has_aio && o->aio == BLOCKDEV_AIO_OPTIONS_THREADS)) {
+        return true;
+    }
+    if (!o->has_aio || o->aio == BLOCKDEV_AIO_OPTIONS_NATIVE) {
+        warn_report_once("io_uring is not available: files are read and written by threads, more "
+                         "slowly");
+        return true;
+    }
+#ifdef CONFIG_LINUX_IO_URING
+    error_setg(errp, "aio=io_uring was specified, but is not available (disabled via "
+                     "io_uring_disabled sysctl or blocked by container runtime seccomp policy?)");
+#else
+    error_setg(errp, "aio=io_uring was specified, but is not supported in this build.");
+#endif
+    return false;
+}
+
+static void raw_choose_aio(BDRVRawState *s, const BlockdevOptionsFile *o)
+{
+    unsigned abilities = raw_fs_abilities(s->fd);
+
+    /* A thread other than the main loop's may lack a ring; that is asked for each request. */
     s->use_io_uring =
         (!o->has_aio || o->aio != BLOCKDEV_AIO_OPTIONS_THREADS) && (abilities & RAW_FS_IO_URING);
     s->use_map = (!o->has_x_mapped_reads || o->x_mapped_reads) && (abilities & RAW_FS_MAP);
     s->batch_writes = !s->direct && (abilities & RAW_FS_BATCH);
-    return 0;
+    if (o->has_aio && o->aio == BLOCKDEV_AIO_OPTIONS_IO_URING && !s->use_io_uring) {
+        warn_report("'%s': aio=io_uring is not used on what this file is on, where it may lose "
+                    "data: threads are",
+                    o->filename);
+    }
 }
 
 static int raw_open_checked(BlockDriverState *bs, BlockdevOptions *opts, Error **errp)
@@ -106,7 +130,7 @@ static int raw_open_checked(BlockDriverState *bs, BlockdevOptions *opts, Error *
         ret = raw_choose_locking(bs, o, errp);
     }
     if (ret == 0) {
-        ret = raw_choose_aio(bs, o, errp);
+        raw_choose_aio(bs->opaque, o);
     }
     return ret;
 }
@@ -118,6 +142,9 @@ static int raw_open(BlockDriverState *bs, BlockdevOptions *opts, int flags, Erro
     int ret;
 
     s->direct = flags & BDRV_O_NOCACHE;
+    if (!raw_check_aio(o, s->direct, errp)) {
+        return -EINVAL;
+    }
     s->shared_perm = BLK_PERM_ALL;
     s->locked_shared_perm = BLK_PERM_ALL;
     s->fd = raw_open_file(o->filename, flags, &bs->read_only_reason, errp);

@@ -10,7 +10,7 @@ import struct
 import tempfile
 import unittest
 
-from support import paths
+from support import io_uring, paths
 from support.daemon import Daemon
 from support.image import KIB, MIB, Image, pattern
 from support.virtio_blk import IOERR, OK, OUT, BlkDriver
@@ -86,10 +86,12 @@ class Transfers(FaultCase):
         self.assertGreater(faults['short'], 10)
 
     def test_rings(self):
+        io_uring.needed()
         faults = self.random_io(3, aio='io_uring')
         self.assertGreater(faults['in a ring'] + faults['short'], 10)
 
     def test_rings_past_the_page_cache(self):
+        io_uring.needed()
         faults = self.random_io(4, aio='io_uring', cache={'direct': True})
         self.assertGreater(faults['in a ring'] + faults['short'], 10)
 
@@ -128,7 +130,7 @@ class Full(FaultCase):
     """Storage that takes no more."""
 
     def test_a_limit_of_file_size_fails_the_request_only(self):
-        for aio in ('threads', 'io_uring'):
+        for aio in io_uring.engines('threads'):
             daemon = self.start()
             resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (MIB, MIB))
             driver = self.export(daemon, aio=aio)

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from support import paths
+from support import io_uring, paths
 from support.daemon import Daemon
 from support.image import MIB, pattern
 from support.qmp import QmpError
@@ -89,7 +89,8 @@ class Forbidden(SandboxCase):
     def test_files_elsewhere_cannot_be_opened(self):
         daemon = self.daemon()
         node = {'driver': 'file', 'node_name': 'd', 'filename': self.image(self.outside)}
-        for options in ({}, {'aio': 'threads'}, {'aio': 'io_uring'}, {'read_only': True}):
+        for options in ({}, *({'aio': aio} for aio in io_uring.engines('threads')),
+                        {'read_only': True}):
             self.fails(daemon, 'Permission denied', 'blockdev-add', **node, **options)
         log = os.path.join(self.outside, 'log')
         self.fails(daemon, 'Permission denied', 'chardev-add', id='c',

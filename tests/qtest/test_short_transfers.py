@@ -4,6 +4,7 @@
 import os
 import unittest
 
+from support import io_uring
 from support.daemon import Daemon
 from support.fuse import FuseMount
 from support.virtio_blk import IOERR, IN, OK, OUT, BlkDriver
@@ -11,9 +12,8 @@ from support.virtio_blk import IOERR, IN, OK, OUT, BlkDriver
 SIZE = 256 * 1024
 DATA = bytes((i * 7 + i // 512) % 251 for i in range(SIZE))
 NEW = bytes((i * 5 + i // 512 + 3) % 241 for i in range(SIZE))
-NODES = [{'aio': aio, 'cache': {'direct': direct}} for aio, direct in (
-    ('io_uring', False), ('io_uring', True), ('threads', False), ('threads', True),
-    ('native', True))]
+NODES = [{'aio': aio, 'cache': {'direct': direct}} for direct in (False, True)
+         for aio in io_uring.engines('threads')] + [{'aio': 'native', 'cache': {'direct': True}}]
 
 
 class ShortTransfers(unittest.TestCase):

@@ -44,6 +44,12 @@ static inline G_GNUC_PRINTF(1, 2) BlockDriverState *open_node(const char *fmt, .
     return open_json(json, &error_abort);
 }
 
+/* Options of a node; where there is no io_uring, which they ask for, none. */
+static inline const char *ring_or_default(const char *more)
+{
+    return aio_has_io_uring() || !strstr(more, "io_uring") ? more : "";
+}
+
 /* Must fail with exactly @message. */
 static inline G_GNUC_PRINTF(2, 3) void open_fails(const char *message, const char *fmt, ...)
 {

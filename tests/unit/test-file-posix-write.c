@@ -37,8 +37,8 @@ typedef struct Fixture {
 static Fixture fixture_new(const char *more)
 {
     Fixture f = { .path = make_file("img", SIZE), .writes = g_new0(Write, WRITES) };
-    BlockDriverState *bs =
-        open_node("{'driver': 'file', 'node-name': 'f', 'filename': '%s'%s}", f.path, more);
+    BlockDriverState *bs = open_node("{'driver': 'file', 'node-name': 'f', 'filename': '%s'%s}",
+                                     f.path, ring_or_default(more));
 
     f.s = bs->opaque;
     f.blk = backend_on(bs);

@@ -22,7 +22,8 @@ static const char *const modes[] = {
 
 static BlockDriverState *open_file(const char *path, const char *more)
 {
-    return open_node("{'driver': 'file', 'node-name': 'f', 'filename': '%s'%s}", path, more);
+    return open_node("{'driver': 'file', 'node-name': 'f', 'filename': '%s'%s}", path,
+                     ring_or_default(more));
 }
 
 static void pread_all(const char *path, void *buf, size_t bytes, off_t offset)
