@@ -305,7 +305,7 @@ static uint64_t allowed_protocol_features(const VuDevIface *iface)
     return allowed;
 }
 
-static uint64_t offered_protocol_features(VuDev *dev)
+uint64_t vu_offered_protocol_features(VuDev *dev)
 {
     const VuDevIface *iface = dev->iface;
     uint64_t features = OWN_PROTOCOL_FEATURES | hooked_protocol_features(iface);
@@ -318,13 +318,13 @@ static uint64_t offered_protocol_features(VuDev *dev)
 
 int vu_get_protocol_features(VuDev *dev, VhostUserMsg *msg)
 {
-    return vu_reply_u64(msg, offered_protocol_features(dev));
+    return vu_reply_u64(msg, vu_offered_protocol_features(dev));
 }
 
 int vu_set_protocol_features(VuDev *dev, VhostUserMsg *msg)
 {
     uint64_t features = msg->payload.u64;
-    uint64_t surplus = features & ~offered_protocol_features(dev);
+    uint64_t surplus = features & ~vu_offered_protocol_features(dev);
 
     if (surplus) {
         return vu_refuse(dev, EINVAL,

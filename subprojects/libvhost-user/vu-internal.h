@@ -263,6 +263,7 @@ struct VuPrivate {
     bool running_pending;
     bool look;             /* some queue has its look flag set */
     bool features_refused; /* the last SET_FEATURES was */
+    bool asked_early;      /* something was asked for that was not negotiated, and it was logged */
     char reason[256];
     VuDevStats stats; /* atomic */
 
@@ -369,9 +370,13 @@ typedef enum VuReplyKind {
     VU_REPLY__MAX,
 } VuReplyKind;
 
-/* What must have been accepted: a protocol feature bit, a virtio feature bit, or nothing. */
-#define VU_GATE_VIRTIO 0x80
-#define VU_NO_GATE     0xff
+/*
+ * What must have been accepted: a protocol feature bit, a virtio feature bit, or nothing. With
+ * VU_GATE_OFFERED, a protocol feature that the device offers is enough: to ask does no harm.
+ */
+#define VU_GATE_VIRTIO  0x80
+#define VU_GATE_OFFERED 0x40
+#define VU_NO_GATE      0xff
 
 typedef struct VuRequest {
     const char *name;
@@ -401,6 +406,7 @@ static inline int vu_wait_for(VuDev *dev, vu_ready_cb ready, VuFinish finish, vo
 int vu_get_features(VuDev *dev, VhostUserMsg *msg);
 int vu_set_features(VuDev *dev, VhostUserMsg *msg);
 int vu_set_owner(VuDev *dev, VhostUserMsg *msg);
+uint64_t vu_offered_protocol_features(VuDev *dev);
 int vu_get_protocol_features(VuDev *dev, VhostUserMsg *msg);
 int vu_set_protocol_features(VuDev *dev, VhostUserMsg *msg);
 int vu_get_queue_num(VuDev *dev, VhostUserMsg *msg);

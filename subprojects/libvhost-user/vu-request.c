@@ -16,6 +16,9 @@
  * With VuIoOps.wait that happens here; without, the answer is put into a short queue, and every
  * later answer behind it, so that the front-end sees them in the order of its requests.
  *
+ * Questions that do no harm are answered if the feature that they belong to is offered, negotiated
+ * or not, with one line in the log of a connection: back-ends of others answer them.
+ *
  * SET_VRING_ENABLE is accepted before SET_FEATURES, although the text ties it to an acknowledged
  * bit 30: front-ends for net devices send it while they set up.
  */
@@ -45,6 +48,8 @@
 #define TRANSFER   sizeof(VhostUserTransferState)
 #define FEATURE(x) VHOST_USER_PROTOCOL_F_##x
 #define VIRTIO(x)  (VU_GATE_VIRTIO | VIRTIO_F_##x)
+/* A question that only tells what the device offers, or how it stands. */
+#define ASKS(x) (VU_GATE_OFFERED | VHOST_USER_PROTOCOL_F_##x)
 
 /* clang-format off */
 static const VuRequest requests[] = {
@@ -65,14 +70,14 @@ static const VuRequest requests[] = {
     [14] = {"SET_VRING_ERR",         U64, U64,           0, 1, VU_INDEX_FILE,  VU_NO_GATE,                   VU_ACK_ONLY,    vu_set_vring_err},
     [15] = {"GET_PROTOCOL_FEATURES", 0, 0,               0, 0, VU_INDEX_NONE,  VU_NO_GATE,                   VU_OWN_REPLY,   vu_get_protocol_features},
     [16] = {"SET_PROTOCOL_FEATURES", U64, U64,           0, 0, VU_INDEX_NONE,  VU_NO_GATE,                   VU_ACK_ONLY,    vu_set_protocol_features},
-    [17] = {"GET_QUEUE_NUM",         0, 0,               0, 0, VU_INDEX_NONE,  FEATURE(MQ),                  VU_OWN_REPLY,   vu_get_queue_num},
+    [17] = {"GET_QUEUE_NUM",         0, 0,               0, 0, VU_INDEX_NONE,  ASKS(MQ),                     VU_OWN_REPLY,   vu_get_queue_num},
     [18] = {"SET_VRING_ENABLE",      STATE, STATE,       0, 0, VU_INDEX_STATE, VU_NO_GATE,                   VU_ACK_ONLY,    vu_set_vring_enable},
     [19] = {"SEND_RARP",             U64, U64,           0, 0, VU_INDEX_NONE,  FEATURE(RARP),                VU_ACK_ONLY,    vu_send_rarp},
     [20] = {"NET_SET_MTU",           U64, U64,           0, 0, VU_INDEX_NONE,  FEATURE(NET_MTU),             VU_ACK_ONLY,    vu_set_mtu},
     [21] = {"SET_BACKEND_REQ_FD",    0, U64,             1, 1, VU_INDEX_NONE,  FEATURE(BACKEND_REQ),         VU_ACK_ONLY,    vu_set_backend_req_fd},
     [22] = {"IOTLB_MSG",             IOTLB, IOTLB,       0, 0, VU_INDEX_NONE,  VIRTIO(IOMMU_PLATFORM),       VU_U64_ERROR,   vu_iotlb_msg},
     [23] = {"SET_VRING_ENDIAN",      STATE, STATE,       0, 0, VU_INDEX_STATE, FEATURE(CROSS_ENDIAN),        VU_ACK_ONLY,    vu_set_vring_endian},
-    [24] = {"GET_CONFIG",            CONF_MIN, CONF_MAX, 0, 0, VU_INDEX_NONE,  FEATURE(CONFIG),              VU_EMPTY_ERROR, vu_get_config},
+    [24] = {"GET_CONFIG",            CONF_MIN, CONF_MAX, 0, 0, VU_INDEX_NONE,  ASKS(CONFIG),                 VU_EMPTY_ERROR, vu_get_config},
     [25] = {"SET_CONFIG",            CONF_MIN, CONF_MAX, 0, 0, VU_INDEX_NONE,  FEATURE(CONFIG),              VU_ACK_ONLY,    vu_set_config},
     [26] = {"CREATE_CRYPTO_SESSION", SESSION, SESSION,   0, 0, VU_INDEX_NONE,  FEATURE(CRYPTO_SESSION),      VU_SESSION_ERROR, vu_create_crypto_session},
     [27] = {"CLOSE_CRYPTO_SESSION",  U64, U64,           0, 0, VU_INDEX_NONE,  FEATURE(CRYPTO_SESSION),      VU_ACK_ONLY,    vu_close_crypto_session},
@@ -84,15 +89,15 @@ static const VuRequest requests[] = {
     [33] = {"GPU_SET_SOCKET",        0, U64,             1, 1, VU_INDEX_NONE,  VU_NO_GATE,                   VU_ACK_ONLY,    vu_gpu_set_socket},
     [34] = {"RESET_DEVICE",          0, 0,               0, 0, VU_INDEX_NONE,  FEATURE(RESET_DEVICE),        VU_ACK_ONLY,    vu_reset_device},
     [35] = {"VRING_KICK",            STATE, STATE,       0, 0, VU_INDEX_STATE, FEATURE(INBAND_NOTIFICATIONS), VU_ACK_ONLY,   vu_vring_kick},
-    [36] = {"GET_MAX_MEM_SLOTS",     0, 0,               0, 0, VU_INDEX_NONE,  FEATURE(CONFIGURE_MEM_SLOTS), VU_OWN_REPLY,   vu_get_max_mem_slots},
+    [36] = {"GET_MAX_MEM_SLOTS",     0, 0,               0, 0, VU_INDEX_NONE,  ASKS(CONFIGURE_MEM_SLOTS),    VU_OWN_REPLY,   vu_get_max_mem_slots},
     [37] = {"ADD_MEM_REG",           MEMREG, MEMREG,     1, 1, VU_INDEX_NONE,  FEATURE(CONFIGURE_MEM_SLOTS), VU_ACK_ONLY,    vu_add_mem_reg},
     [38] = {"REM_MEM_REG",           MEMREG, MEMREG,     0, 1, VU_INDEX_NONE,  FEATURE(CONFIGURE_MEM_SLOTS), VU_ACK_ONLY,    vu_rem_mem_reg},
     [39] = {"SET_STATUS",            U64, U64,           0, 0, VU_INDEX_NONE,  FEATURE(STATUS),              VU_ACK_ONLY,    vu_set_status},
-    [40] = {"GET_STATUS",            0, 0,               0, 0, VU_INDEX_NONE,  FEATURE(STATUS),              VU_OWN_REPLY,   vu_get_status},
+    [40] = {"GET_STATUS",            0, 0,               0, 0, VU_INDEX_NONE,  ASKS(STATUS),                 VU_OWN_REPLY,   vu_get_status},
     [41] = {"GET_SHARED_OBJECT",     UUID, UUID,         0, 0, VU_INDEX_NONE,  FEATURE(SHARED_OBJECT),       VU_EMPTY_ERROR, vu_get_shared_object},
     [42] = {"SET_DEVICE_STATE_FD",   TRANSFER, TRANSFER, 1, 1, VU_INDEX_NONE,  FEATURE(DEVICE_STATE),        VU_STATE_ERROR, vu_set_device_state_fd},
     [43] = {"CHECK_DEVICE_STATE",    0, 0,               0, 0, VU_INDEX_NONE,  FEATURE(DEVICE_STATE),        VU_U64_ERROR,   vu_check_device_state},
-    [44] = {"GET_SHMEM_CONFIG",      0, 0,               0, 0, VU_INDEX_NONE,  FEATURE(SHMEM_MAP),           VU_SHMEM_ERROR, vu_get_shmem_config},
+    [44] = {"GET_SHMEM_CONFIG",      0, 0,               0, 0, VU_INDEX_NONE,  ASKS(SHMEM_MAP),              VU_SHMEM_ERROR, vu_get_shmem_config},
 };
 /* clang-format on */
 
@@ -147,9 +152,23 @@ static int check_queue(VuDev *dev, const VuRequest *row, const VhostUserMsg *msg
     return 0;
 }
 
+/* Other back-ends answer it, and front-ends rely on that. */
+static int ask_early(VuDev *dev, const VuRequest *row, unsigned int bit)
+{
+    if (!(row->gate & VU_GATE_OFFERED) || !(vu_offered_protocol_features(dev) & 1ull << bit)) {
+        return vu_refuse(dev, EPERM, "protocol feature %u was not negotiated", bit);
+    }
+    if (!dev->priv->asked_early) {
+        dev->priv->asked_early = true;
+        vu_log_message(dev, "%s is answered although protocol feature %u was not negotiated",
+                       row->name, bit);
+    }
+    return 0;
+}
+
 static int check_gate(VuDev *dev, const VuRequest *row)
 {
-    unsigned int bit = row->gate & ~VU_GATE_VIRTIO;
+    unsigned int bit = row->gate & ~(VU_GATE_VIRTIO | VU_GATE_OFFERED);
 
     if (row->gate == VU_NO_GATE) {
         return 0;
@@ -159,9 +178,7 @@ static int check_gate(VuDev *dev, const VuRequest *row)
                    ? 0
                    : vu_refuse(dev, EPERM, "feature %u was not negotiated", bit);
     }
-    return vu_has_protocol_feature(dev, bit)
-               ? 0
-               : vu_refuse(dev, EPERM, "protocol feature %u was not negotiated", bit);
+    return vu_has_protocol_feature(dev, bit) ? 0 : ask_early(dev, row, bit);
 }
 
 static int check_request(VuDev *dev, const VuRequest *row, const VhostUserMsg *msg)

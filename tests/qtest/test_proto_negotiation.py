@@ -5,7 +5,8 @@ import struct
 import unittest
 
 from support.proto_case import QUEUES, ProtoCase
-from support.vhost_user import NEED_REPLY, REPLY, VERSION, Feature, Protocol, Request, u64
+from support.vhost_user import (NEED_REPLY, REPLY, VERSION, Feature, Protocol, Request, config,
+                                u64)
 
 ALWAYS = (Feature.BLK_SIZE, Feature.FLUSH, Feature.TOPOLOGY, Feature.CONFIG_WCE, Feature.MQ,
           Feature.INDIRECT, Feature.EVENT_IDX, Feature.PROTOCOL_FEATURES, Feature.VERSION_1)
@@ -43,6 +44,29 @@ class Negotiation(ProtoCase):
     def test_features_may_be_asked_many_times(self):
         client = self.client()
         self.assertEqual({self.offered(client) for _ in range(100)}, {self.offered(client)})
+
+    def test_a_harmless_question_is_answered_before_its_feature_is_negotiated(self):
+        for request, size in ((Request.GET_QUEUE_NUM, 8), (Request.GET_MAX_MEM_SLOTS, 8),
+                              (Request.GET_CONFIG, 12 + 8)):
+            for features in (None, 0, 1 << Feature.PROTOCOL_FEATURES):
+                client = self.client()
+                if features is not None:
+                    client.send(Request.SET_FEATURES, u64(features))
+                before = self.daemon.stderr().count(request.name)
+                payload = config(0, 8) if request is Request.GET_CONFIG else b''
+                for _ in range(3):
+                    self.assertEqual(len(client.ask(request, payload)), size)
+                # One line a connection.
+                self.assertEqual(self.daemon.stderr().count(request.name), before + 1)
+                client.close()
+
+    def test_what_does_something_is_refused_before_its_feature_is_negotiated(self):
+        for request, payload in ((Request.SET_CONFIG, config(0, 1) + b'\0'),
+                                 (Request.SET_STATUS, u64(0))):
+            client = self.client()
+            client.send(request, payload)
+            with self.assertRaises((EOFError, ConnectionError)):
+                client.ask(Request.GET_QUEUE_NUM)
 
     def test_queue_count_is_the_export_s(self):
         driver = self.driver(start=False)

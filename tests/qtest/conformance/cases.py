@@ -88,7 +88,9 @@ def in_order(row):
     yield Case('before SET_OWNER', row, Expect.EITHER, stage=Stage(owner=False))
     before_features = Expect.DENY if row.feature is not None else Expect.EITHER
     yield Case('before SET_FEATURES', row, before_features, stage=Stage(features=False))
-    before_protocol = row.result if row.gate is None and row.feature is None else Expect.DENY
+    before_protocol = Expect.EITHER if row.question else Expect.DENY
+    if row.gate is None and row.feature is None:
+        before_protocol = row.result
     yield Case('before SET_PROTOCOL_FEATURES', row, before_protocol, stage=Stage(protocol=False))
     yield Case('before anything', row, Expect.DENY if before_protocol is Expect.DENY
                else Expect.EITHER, stage=Stage(False, False, False))

@@ -38,7 +38,8 @@ class Row:
     payload size of its own reply from what was sent, None: it is only acknowledged; `error` tells a
     reply by which it is refused; `truth` says what is untrue in a reply, or None. `build` makes a
     correct one, after the steps of `before`; `result` is what becomes of it, `again` of the second
-    one, `longer` of one with a byte too much.
+    one, `longer` of one with a byte too much. `question`: it only asks, so a back-end that offers
+    the feature may answer before that was accepted.
     """
     number: int
     name: str
@@ -56,6 +57,7 @@ class Row:
     result: Expect = Expect.ACCEPT
     again: typing.Optional[Expect] = None
     longer: Expect = Expect.DENY
+    question: bool = False
 
     def offered(self, facts, device):
         """True if the back-end says that it serves this message."""
@@ -114,7 +116,7 @@ def _rows():
         Row(14, 'SET_VRING_ERR', u64, (1, 1), file, none, none, p.vring_file(0)),
         Row(15, 'GET_PROTOCOL_FEATURES', nil, no_fd, none, none, number, p.nothing),
         Row(16, 'SET_PROTOCOL_FEATURES', u64, no_fd, none, none, none, p.protocol_features),
-        Row(17, 'GET_QUEUE_NUM', nil, no_fd, none, MQ, number, p.nothing),
+        Row(17, 'GET_QUEUE_NUM', nil, no_fd, none, MQ, number, p.nothing, question=True),
         Row(18, 'SET_VRING_ENABLE', (STATE, STATE), no_fd, state, none, none, p.ring_state(0, 1)),
         Row(19, 'SEND_RARP', u64, no_fd, none, RARP, none, lambda _session: (p.MAC, [])),
         Row(20, 'NET_SET_MTU', u64, no_fd, none, MTU, none, p.number(1500)),
@@ -126,7 +128,8 @@ def _rows():
         Row(23, 'SET_VRING_ENDIAN', (STATE, STATE), no_fd, state, CROSS_ENDIAN, none,
             p.ring_state(0, 0)),
         Row(24, 'GET_CONFIG', (CONFIG_LEAST, CONFIG_MOST), no_fd, none, CONFIG_BIT,
-            config_size, p.get_config(), error=v.by_nothing, truth=same_start(12), longer=either),
+            config_size, p.get_config(), error=v.by_nothing, truth=same_start(12), longer=either,
+            question=True),
         Row(25, 'SET_CONFIG', (CONFIG_LEAST, CONFIG_MOST), no_fd, none, CONFIG_BIT, none,
             p.set_config(), result=either),
         Row(26, 'CREATE_CRYPTO_SESSION', (CRYPTO, CRYPTO), no_fd, none, CRYPTO_SESSION, same,
@@ -148,13 +151,13 @@ def _rows():
         Row(34, 'RESET_DEVICE', nil, no_fd, none, RESET_DEVICE, none, p.nothing),
         Row(35, 'VRING_KICK', (STATE, STATE), no_fd, state, INBAND, none, p.ring_state(0, 0),
             before=p.RING),
-        Row(36, 'GET_MAX_MEM_SLOTS', nil, no_fd, none, MEM_SLOTS, number, p.nothing),
+        Row(36, 'GET_MAX_MEM_SLOTS', nil, no_fd, none, MEM_SLOTS, number, p.nothing, question=True),
         Row(37, 'ADD_MEM_REG', (MEMREG, MEMREG), one_fd, none, MEM_SLOTS, none,
             p.memory_region(), again=refuse),
         Row(38, 'REM_MEM_REG', (MEMREG, MEMREG), (0, 1), none, MEM_SLOTS, none,
             p.without_descriptors(p.memory_region()), before=(p.ADD_REGION,), again=refuse),
         Row(39, 'SET_STATUS', u64, no_fd, none, STATUS, none, p.number(1)),
-        Row(40, 'GET_STATUS', nil, no_fd, none, STATUS, number, p.nothing),
+        Row(40, 'GET_STATUS', nil, no_fd, none, STATUS, number, p.nothing, question=True),
         Row(41, 'GET_SHARED_OBJECT', (UUID, UUID), no_fd, none, SHARED_OBJECT, size_of(ANY),
             p.shared_object, error=v.by_no_descriptor, result=either),
         Row(42, 'SET_DEVICE_STATE_FD', (DEVSTATE, DEVSTATE), one_fd, none, DEVICE_STATE, number,
@@ -162,7 +165,7 @@ def _rows():
         Row(43, 'CHECK_DEVICE_STATE', nil, no_fd, none, DEVICE_STATE, number, p.nothing,
             error=v.by_number, result=either),
         Row(44, 'GET_SHMEM_CONFIG', nil, no_fd, none, SHMEM, size_of(SHMCFG), p.nothing,
-            error=v.by_zeroes),
+            error=v.by_zeroes, question=True),
     )
 
 
