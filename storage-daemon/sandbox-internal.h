@@ -29,6 +29,13 @@ void sandbox_paths_add_option(GArray *paths, const char *name, const char *arg);
 /* sandbox_paths_new: an array of SandboxPath that owns its strings. */
 GArray *sandbox_paths_new(void);
 
+/*
+ * sandbox_paths_resolve: follow the links in each path. sandbox_paths_allow: may what is, or would
+ * be, at @path be accessed like that? Any thread.
+ */
+void sandbox_paths_resolve(GArray *paths);
+bool sandbox_paths_allow(const GArray *paths, const char *path, SandboxAccess access);
+
 /* sandbox_uses_network: does the option use sockets other than UNIX sockets? */
 bool sandbox_uses_network(const char *name, const char *arg);
 
@@ -37,6 +44,9 @@ bool sandbox_uses_network(const char *name, const char *arg);
  * needs. A kernel that does not have Landlock gets a warning, and true.
  */
 bool sandbox_landlock(const GArray *paths, bool network, Error **errp);
+
+/* sandbox_landlock_active: have files been confined? */
+bool sandbox_landlock_active(void);
 
 /* sandbox_seccomp: install the filter in all threads. */
 bool sandbox_seccomp(bool network, Error **errp);

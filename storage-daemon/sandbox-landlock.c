@@ -162,6 +162,13 @@ static bool grant_all(int ruleset, uint64_t handled, const GArray *paths, bool n
     return true;
 }
 
+static bool active;
+
+bool sandbox_landlock_active(void)
+{
+    return active;
+}
+
 bool sandbox_landlock(const GArray *paths, bool network, Error **errp)
 {
     long abi = landlock_version();
@@ -185,5 +192,6 @@ bool sandbox_landlock(const GArray *paths, bool network, Error **errp)
         }
     }
     close(fd);
+    active = ok;
     return ok;
 }

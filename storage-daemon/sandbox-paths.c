@@ -63,6 +63,43 @@ void sandbox_paths_add(GArray *paths, const char *path, SandboxAccess access)
     g_array_append_val(paths, item);
 }
 
+void sandbox_paths_resolve(GArray *paths)
+{
+    for (guint i = 0; i < paths->len; i++) {
+        SandboxPath *item = &g_array_index(paths, SandboxPath, i);
+        char *real = realpath(item->path, NULL);
+
+        if (real) {
+            g_free(item->path);
+            item->path = g_strdup(real);
+            free(real);
+        }
+    }
+}
+
+static bool is_beneath(const char *path, const char *folder)
+{
+    size_t n = strlen(folder);
+
+    return !strncmp(path, folder, n) && (!path[n] || path[n] == '/' || folder[n - 1] == '/');
+}
+
+bool sandbox_paths_allow(const GArray *paths, const char *path, SandboxAccess access)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+    char *real = realpath(path, NULL);
+    bool allowed = false;
+
+    real = real ?: realpath(folder, NULL);
+    for (guint i = 0; real && i < paths->len && !allowed; i++) {
+        const SandboxPath *item = &g_array_index(paths, SandboxPath, i);
+
+        allowed = (item->access & access) && item->path[0] && is_beneath(real, item->path);
+    }
+    free(real);
+    return allowed;
+}
+
 /* What lies behind such a name is open already. */
 static bool names_a_descriptor(const char *path)
 {

@@ -5,6 +5,7 @@
 #include "qemu/osdep.h"
 #include "qapi/qapi-visit-control.h"
 #include "qapi/qobject-input-visitor.h"
+#include "qemu/access-denied.h"
 #include "sandbox-internal.h"
 #include "sandbox.h"
 #include "util/aio-posix.h"
@@ -102,6 +103,24 @@ void sandbox_note_option(const char *name, const char *arg)
     network_on_command_line |= sandbox_uses_network(name, arg);
 }
 
+/* Main loop's thread until the filter is there, then constant. */
+static bool network_denied;
+
+static const char *what_the_sandbox_denies(AccessKind kind, const char *path)
+{
+    SandboxAccess access = kind == ACCESS_SOCKET ? SANDBOX_SOCKET : SANDBOX_READ;
+
+    if (kind == ACCESS_NETWORK) {
+        return network_denied ? "the sandbox has no network: network=allow in --sandbox adds it"
+                              : NULL;
+    }
+    if (!sandbox_landlock_active() || sandbox_paths_allow(paths, path, access)) {
+        return NULL;
+    }
+    return "the sandbox is limited to the folders that the command line names: path.N=FOLDER in "
+           "--sandbox adds one";
+}
+
 bool sandbox_begin(Error **errp)
 {
     if (!wanted()) {
@@ -115,14 +134,23 @@ bool sandbox_begin(Error **errp)
     /* Without rings the loops wait by epoll, which is slower and no less safe. */
     fdmon_io_uring_restrict(RINGS_IN_STORE);
 #endif
-    return sandbox_landlock(noted_paths(), network_allowed(), errp);
+    if (!sandbox_landlock(noted_paths(), network_allowed(), errp)) {
+        return false;
+    }
+    /* They stay, to tell what is denied. */
+    sandbox_paths_resolve(paths);
+    network_denied = !network_allowed();
+    access_denied_set_denier(what_the_sandbox_denies);
+    return true;
 }
 
 bool sandbox_enter(Error **errp)
 {
     bool ok = !wanted() || sandbox_seccomp(network_allowed(), errp);
 
+    if (!wanted()) {
+        g_clear_pointer(&paths, g_array_unref);
+    }
     g_clear_pointer(&options, qapi_free_SandboxOptions);
-    g_clear_pointer(&paths, g_array_unref);
     return ok;
 }

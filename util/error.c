@@ -2,6 +2,7 @@
 /* Errors: making them, adding to them, handing them on. */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/access-denied.h"
 #include "qemu/error-report.h"
 
 struct Error {
@@ -106,7 +107,8 @@ void error_setg_errno_internal(Error **errp, const char *src, int line, const ch
 void error_setg_file_open_internal(Error **errp, const char *src, int line, const char *func,
                                    int os_errno, const char *filename)
 {
-    error_setg_errno_internal(errp, src, line, func, os_errno, "Could not open '%s'", filename);
+    error_setg_internal(errp, src, line, func, "Could not open '%s': %s%s", filename,
+                        g_strerror(os_errno), access_denied_why(os_errno, ACCESS_FILE, filename));
 }
 
 const char *error_get_pretty(const Error *err)

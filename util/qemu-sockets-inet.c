@@ -2,6 +2,7 @@
 /* Internet sockets from InetSocketAddress. */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/access-denied.h"
 #include "util/qemu-sockets-internal.h"
 
 #ifndef IPPROTO_MPTCP
@@ -181,8 +182,9 @@ int inet_listen_saddr(InetSocketAddress *saddr, int num, Error **errp)
     if (fd < 0 && err == EADDRINUSE) {
         error_setg_errno(errp, err, "Failed to find an available port");
     } else if (fd < 0) {
-        error_setg_errno(errp, err, "Failed to listen at '%s:%s'", printable(saddr->host),
-                         printable(saddr->port));
+        error_setg(errp, "Failed to listen at '%s:%s': %s%s", printable(saddr->host),
+                   printable(saddr->port), strerror(err),
+                   access_denied_why(err, ACCESS_NETWORK, NULL));
     } else if (!set_keep_alive(fd, saddr, errp)) {
         return close_keep_errno(fd);
     }
@@ -208,7 +210,8 @@ int inet_connect_saddr(InetSocketAddress *saddr, Error **errp)
     freeaddrinfo(list);
 
     if (fd < 0) {
-        error_setg_errno(errp, err, "Failed to connect to '%s:%s'", saddr->host, saddr->port);
+        error_setg(errp, "Failed to connect to '%s:%s': %s%s", saddr->host, saddr->port,
+                   strerror(err), access_denied_why(err, ACCESS_NETWORK, NULL));
         return -1;
     }
     return set_keep_alive(fd, saddr, errp) ? fd : close_keep_errno(fd);
@@ -256,8 +259,9 @@ int inet_dgram_saddr(InetSocketAddress *remote, InetSocketAddress *local, Error 
     } else {
         fd = dgram_to(peer, ai, remote);
         if (fd < 0) {
-            error_setg_errno(errp, errno, "Failed to make a datagram socket to '%s:%s'",
-                             remote->host, remote->port);
+            error_setg(errp, "Failed to make a datagram socket to '%s:%s': %s%s", remote->host,
+                       remote->port, strerror(errno),
+                       access_denied_why(errno, ACCESS_NETWORK, NULL));
         }
     }
     freeaddrinfo(peer);

@@ -23,6 +23,7 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/access-denied.h"
 #include "qemu/cutils.h"
 #include "qemu/lockable.h"
 #include "qemu/thread.h"
@@ -329,8 +330,9 @@ static bool bind_path(int fd, const struct sockaddr_un *un, socklen_t len, const
         }
         errno = EADDRINUSE;
     }
-    error_setg_errno(errp, errno, "Failed to bind socket to '%s%s'", un->sun_path[0] ? "" : "@",
-                     un->sun_path + !un->sun_path[0]);
+    error_setg(errp, "Failed to bind socket to '%s%s': %s%s", un->sun_path[0] ? "" : "@",
+               un->sun_path + !un->sun_path[0], strerror(errno),
+               un->sun_path[0] ? access_denied_why(errno, ACCESS_SOCKET, un->sun_path) : "");
     return false;
 }
 

@@ -2,6 +2,7 @@
 /* Sockets between host and guest from VsockSocketAddress (vsock(7)). */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/access-denied.h"
 #include "qemu/cutils.h"
 #include "util/qemu-sockets-internal.h"
 
@@ -29,7 +30,8 @@ static int make_socket(Error **errp)
     int fd = qemu_socket(AF_VSOCK, SOCK_STREAM, 0);
 
     if (fd < 0) {
-        error_setg_errno(errp, errno, "Failed to create vsock socket");
+        error_setg(errp, "Failed to create vsock socket: %s%s", strerror(errno),
+                   access_denied_why(errno, ACCESS_NETWORK, NULL));
     }
     return fd;
 }

@@ -77,6 +77,11 @@ class SandboxCase(unittest.TestCase):
         return values
 
 
+FILES = ('(the sandbox is limited to the folders that the command line names: '
+         'path.N=FOLDER in --sandbox adds one)')
+NETWORK = '(the sandbox has no network: network=allow in --sandbox adds it)'
+
+
 class Forbidden(SandboxCase):
     """What fails, without any harm but to itself."""
 
@@ -96,6 +101,41 @@ class Forbidden(SandboxCase):
         self.fails(daemon, 'Permission denied', 'chardev-add', id='c',
                    backend={'type': 'file', 'data': {'out': log}})
         self.assertFalse(os.path.exists(log))
+
+    def test_an_error_says_that_the_sandbox_denies_it_and_what_allows_it(self):
+        daemon = self.daemon('--blockdev', 'null-co,node-name=n,size=1048576')
+        image, log = self.image(self.outside), os.path.join(self.outside, 'log')
+        link = os.path.join(self.inside, 'link')
+        os.symlink(image, link)
+        for filename in (image, link):
+            self.fails(daemon, f"Could not open '{filename}': Permission denied {FILES}",
+                       'blockdev-add', driver='file', node_name='d', filename=filename)
+        self.fails(daemon, f"Could not open '{log}': Permission denied {FILES}", 'chardev-add',
+                   id='c', backend={'type': 'file', 'data': {'out': log}})
+        path = os.path.join(self.outside, 'sock')
+        self.fails(daemon, f"Failed to bind socket to '{path}': Permission denied {FILES}",
+                   'block-export-add', type='vhost-user-blk', id='e', node_name='n',
+                   addr={'type': 'unix', 'path': path})
+        for server in (True, False):
+            self.fails(daemon, f'Operation not permitted {NETWORK}', 'chardev-add', id='c',
+                       backend={'type': 'socket', 'data': {
+                           'addr': {'type': 'inet', 'data': {'host': '127.0.0.1', 'port': '1'}},
+                           'server': server, **({'wait': False} if server else {})}})
+
+    def test_what_something_else_denies_is_not_put_down_to_the_sandbox(self):
+        image = self.image(self.inside)
+        os.chmod(image, 0)
+        user = pwd.getpwnam(NOBODY)
+        if os.geteuid() == 0:
+            os.chown(self.inside, user.pw_uid, user.pw_gid)
+            if subprocess.run([paths.daemon(), '--version'], user=user.pw_uid, check=False,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+                self.skipTest(f'the daemon is where {NOBODY} has no access')
+        daemon = self.daemon(**({'user': user.pw_uid} if os.geteuid() == 0 else {}))
+        with self.assertRaises(QmpError) as caught:
+            daemon.qmp.command('blockdev-add', driver='file', node_name='d', filename=image)
+        self.assertEqual(caught.exception.description,
+                         f"Could not open '{image}': Permission denied")
 
     def test_sockets_cannot_be_made_elsewhere(self):
         daemon = self.daemon('--blockdev', 'null-co,node-name=d,size=1048576')
