@@ -344,8 +344,10 @@ int vu_set_mem_table(VuDev *dev, VhostUserMsg *msg)
                          msg->size);
     }
     if (msg->fd_num != (int)table.nregions) {
-        return vu_refuse(dev, EINVAL, "%u regions came with %d descriptors", table.nregions,
-                         msg->fd_num);
+        return vu_refuse(dev, EINVAL,
+                         "%u regions came with %d descriptors: each must be shared (in QEMU, a "
+                         "memory backend with share=on)",
+                         table.nregions, msg->fd_num);
     }
     map = vu_map_new(table.nregions);
     if (!map) {

@@ -146,8 +146,10 @@ static int check_queue(VuDev *dev, const VuRequest *row, const VhostUserMsg *msg
         }
     }
     if (index >= dev->max_queues) {
-        return vu_refuse(dev, EINVAL, "front-end asked for queue %u, device has %u queue%s", index,
-                         dev->max_queues, dev->max_queues == 1 ? "" : "s");
+        return vu_refuse(dev, EINVAL,
+                         "front-end asked for queue %u, device has %u queue%s: give this device "
+                         "more, or the front-end's fewer (num-queues)",
+                         index, dev->max_queues, dev->max_queues == 1 ? "" : "s");
     }
     return 0;
 }

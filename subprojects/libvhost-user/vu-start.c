@@ -349,8 +349,11 @@ int vu_vring_start(VuDev *dev, VuVirtq *vq)
         /* Another part of it may have been asked for. */
         vu_queue_forget_misses(dev, vq);
         return vu_refuse(dev, -rc,
-                         "the ring of queue %u is misaligned or does not lie in guest memory",
-                         vq->index);
+                         "the ring of queue %u is misaligned or does not lie in guest memory%s",
+                         vq->index,
+                         dev->priv->map->n == 0 ? ", of which nothing is shared (in QEMU, a memory "
+                                                  "backend with share=on does that)"
+                                                : "");
     }
     args.unmapped = rc < 0;
     args.base = vq->have_base ? vq->base : vq->ops->fresh_base;

@@ -9,7 +9,7 @@ import unittest
 from support.guest_memory import GuestMemory, Region
 from support.image import MIB
 from support.proto_case import LATENCY, ProtoCase
-from support.vhost_user import Request, region
+from support.vhost_user import Closed, Feature, Request, address, region, state, u64
 from support.virtio_blk import IN, OK
 
 SLOTS = 509
@@ -38,6 +38,30 @@ class MemoryCase(ProtoCase):
 
 class Table(MemoryCase):
     """SET_MEM_TABLE."""
+
+    def refused_with(self, sentence, *messages):
+        """A client that sends them loses its connection, and the log says why."""
+        client = self.client()
+        before = self.daemon.stderr().count(sentence)
+        with self.assertRaises((Closed, ConnectionError)):
+            for request, payload, *descriptors in messages:
+                client.send(request, payload, descriptors)
+            client.ask(Request.GET_FEATURES)
+        self.assertEqual(self.daemon.stderr().count(sentence), before + 1)
+
+    def test_memory_that_is_not_shared_is_refused_with_the_remedy(self):
+        self.refused_with('share=on', (Request.SET_MEM_TABLE, table(region(0, MIB, 0, 0))))
+        # What QEMU sends when none of its memory is shared: a table without regions, then rings.
+        kick = os.eventfd(0)
+        self.addCleanup(os.close, kick)
+        self.refused_with('share=on', (Request.SET_MEM_TABLE, table()),
+                          (Request.SET_FEATURES, u64(1 << Feature.VERSION_1)),
+                          (Request.SET_VRING_NUM, state(0, 128)),
+                          (Request.SET_VRING_ADDR, address(0, 0, 8192, 4096)),
+                          (Request.SET_VRING_KICK, u64(0), kick))
+
+    def test_more_queues_than_there_are_are_refused_with_the_remedy(self):
+        self.refused_with('num-queues', (Request.SET_VRING_NUM, state(200, 128)))
 
     def test_data_in_any_of_eight_regions(self):
         regions = [Region(number * MIB, MIB, offset=number * 4096) for number in range(8)]
