@@ -187,9 +187,17 @@ static int discard_thread(void *opaque)
 
 int coroutine_fn raw_co_pdiscard(BlockDriverState *bs, int64_t offset, int64_t bytes)
 {
-    RawSpaceOp op = { .s = bs->opaque, .offset = offset, .bytes = bytes };
+    BDRVRawState *s = bs->opaque;
+    RawSpaceOp op = { .s = s, .offset = offset, .bytes = bytes };
+    int ret = space_change(&op, discard_thread);
 
-    return space_change(&op, discard_thread);
+    if (ret < 0) {
+        qatomic_inc(&s->discards_failed);
+    } else {
+        qatomic_inc(&s->discards_ok);
+        qatomic_add(&s->discarded_bytes, (uint64_t)bytes);
+    }
+    return ret;
 }
 
 /* Length */

@@ -123,6 +123,7 @@ static void raw_choose_aio(BDRVRawState *s, const BlockdevOptionsFile *o)
 
 static int raw_open_checked(BlockDriverState *bs, BlockdevOptions *opts, Error **errp)
 {
+    BDRVRawState *s = bs->opaque;
     const BlockdevOptionsFile *o = raw_options(opts);
     int ret = raw_check_type(bs, opts->driver, o->filename, errp);
 
@@ -130,7 +131,8 @@ static int raw_open_checked(BlockDriverState *bs, BlockdevOptions *opts, Error *
         ret = raw_choose_locking(bs, o, errp);
     }
     if (ret == 0) {
-        raw_choose_aio(bs->opaque, o);
+        raw_choose_aio(s, o);
+        s->extent_size_hint = raw_fd_extent_size_hint(s->fd);
     }
     return ret;
 }
@@ -282,6 +284,8 @@ static void raw_refresh_limits(BlockDriverState *bs, Error **errp)
         .bdrv_co_flush_to_disk = raw_co_flush_to_disk, .bdrv_co_getlength = raw_co_getlength, \
         .bdrv_co_truncate = raw_co_truncate,                                                  \
         .bdrv_get_allocated_file_size = raw_get_allocated_file_size,                          \
+        .bdrv_get_specific_info = raw_get_specific_info,                                      \
+        .bdrv_get_specific_stats = raw_get_specific_stats,                                    \
     }
 
 static BlockDriver file_drivers[] = { FILE_DRIVER("file"), FILE_DRIVER("host_device") };

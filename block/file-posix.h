@@ -25,12 +25,18 @@ typedef struct BDRVRawState {
     /* 0: regular files have no limit. Bytes. */
     uint32_t dio_mem_align;
     uint32_t dio_offset_align;
+    /* Bytes; -1: its file system knows none. */
+    int64_t extent_size_hint;
 
     /* Atomic. */
     /* The exact length in bytes when it was last asked for. */
     int64_t length;
     /* A flush has failed: what was written before may be lost, so no later one can succeed. */
     bool flush_failed;
+    /* Discards. */
+    uint64_t discards_ok;
+    uint64_t discards_failed;
+    uint64_t discarded_bytes;
     /* What the file system has turned out not to know. */
     bool no_dsync_writes;
     bool no_zero_range;
@@ -127,6 +133,12 @@ int64_t coroutine_fn raw_co_getlength(BlockDriverState *bs);
 int64_t raw_get_allocated_file_size(BlockDriverState *bs);
 /* The exact length of @fd in bytes, or -errno. Any thread. */
 int64_t raw_fd_length(int fd);
+
+/* file-posix-info.c: what the monitor asks for; main loop's thread */
+struct ImageInfoSpecific *raw_get_specific_info(BlockDriverState *bs);
+struct BlockStatsSpecific *raw_get_specific_stats(BlockDriverState *bs);
+/* The hint in bytes; -1: none is known. Any thread; waits for the file system. */
+int64_t raw_fd_extent_size_hint(int fd);
 
 /* file-posix-device.c: what only block devices have */
 /* -errno with @errp for a device that can only be written zone by zone. Main loop's thread. */

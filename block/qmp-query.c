@@ -31,6 +31,31 @@ static BlockdevChildList *children_info(BlockDriverState *bs)
     return list;
 }
 
+static BlockLimitsInfo *limits_info(const BlockLimits *bl)
+{
+    BlockLimitsInfo *info = g_new(BlockLimitsInfo, 1);
+
+    *info = (BlockLimitsInfo){
+        .request_alignment = bl->request_alignment,
+        .has_max_discard = bl->max_pdiscard,
+        .max_discard = bl->max_pdiscard,
+        .has_discard_alignment = bl->pdiscard_alignment,
+        .discard_alignment = bl->pdiscard_alignment,
+        .has_max_write_zeroes = bl->max_pwrite_zeroes,
+        .max_write_zeroes = bl->max_pwrite_zeroes,
+        .has_write_zeroes_alignment = bl->pwrite_zeroes_alignment,
+        .write_zeroes_alignment = bl->pwrite_zeroes_alignment,
+        .has_opt_transfer = bl->opt_transfer,
+        .opt_transfer = bl->opt_transfer,
+        .has_max_transfer = bl->max_transfer,
+        .max_transfer = bl->max_transfer,
+        .max_iov = bl->max_iov ?: IOV_MAX,
+        .min_mem_alignment = bl->min_mem_alignment,
+        .opt_mem_alignment = bl->opt_mem_alignment,
+    };
+    return info;
+}
+
 static ImageInfo *image_info(BlockDriverState *bs)
 {
     ImageInfo *info = g_new0(ImageInfo, 1);
@@ -45,6 +70,10 @@ static ImageInfo *image_info(BlockDriverState *bs)
     info->has_dirty_flag = true;
     info->has_actual_size = allocated >= 0;
     info->actual_size = info->has_actual_size ? allocated : 0;
+    info->limits = limits_info(&bs->bl);
+    if (bs->drv->bdrv_get_specific_info) {
+        info->format_specific = bs->drv->bdrv_get_specific_info(bs);
+    }
     return info;
 }
 
@@ -149,6 +178,9 @@ static BlockStats *node_stats(BlockDriverState *bs)
     s->node_name = g_strdup(bdrv_get_node_name(bs));
     s->stats = stats_of_totals(&totals);
     s->stats->wr_highest_offset = qatomic_read(&bs->wr_highest_offset);
+    if (bs->drv->bdrv_get_specific_stats) {
+        s->driver_specific = bs->drv->bdrv_get_specific_stats(bs);
+    }
     s->parent = bs->file ? node_stats(bs->file->bs) : NULL;
     return s;
 }

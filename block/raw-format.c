@@ -79,6 +79,14 @@ static int raw_options(BDRVRawState *s, const BlockdevOptionsRaw *o, Error **err
     return 0;
 }
 
+/* A raw image has nothing of its own. */
+static struct ImageInfoSpecific *raw_get_specific_info(BlockDriverState *bs)
+{
+    BlockDriverState *file = bs->file->bs;
+
+    return file->drv->bdrv_get_specific_info ? file->drv->bdrv_get_specific_info(file) : NULL;
+}
+
 static int raw_open(BlockDriverState *bs, BlockdevOptions *opts, int flags, Error **errp)
 {
     BDRVRawState *s = bs->opaque;
@@ -233,6 +241,7 @@ static int64_t raw_get_allocated_file_size(BlockDriverState *bs)
 static BlockDriver bdrv_raw = {
     .format_name = "raw",
     .instance_size = sizeof(BDRVRawState),
+    .bdrv_get_specific_info = raw_get_specific_info,
     .is_filter = true,
     .bdrv_open = raw_open,
     .bdrv_refresh_limits = raw_refresh_limits,

@@ -22,6 +22,8 @@
 #include "qemu/thread.h"
 
 struct BlkTryWrite;
+struct BlockStatsSpecific;
+struct ImageInfoSpecific;
 struct BlockLifetime;
 
 /* What requests may look like when they reach the driver; lengths and alignments in bytes. */
@@ -107,6 +109,11 @@ struct BlockDriver {
      */
     void (*bdrv_drain_begin)(BlockDriverState *bs);
     void (*bdrv_drain_end)(BlockDriverState *bs);
+
+    /* For query-named-block-nodes and query-blockstats; NULL, or the caller's. Main loop's thread.
+     */
+    struct ImageInfoSpecific *(*bdrv_get_specific_info)(BlockDriverState *bs);
+    struct BlockStatsSpecific *(*bdrv_get_specific_stats)(BlockDriverState *bs);
 
     /* The space taken on the host in bytes, or -errno. Main loop's thread. */
     int64_t (*bdrv_get_allocated_file_size)(BlockDriverState *bs);
