@@ -16,6 +16,7 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "block/file-posix.h"
 #include "trace.h"
@@ -23,8 +24,25 @@
 #define LOCK_PERM_BASE   100
 #define LOCK_SHARED_BASE 200
 #define PERM_BITS        4
+/* Ours: who may write and takes no other lock. QEMU does not look at it. */
+#define LOCK_UNLOCKED_WRITER 300
 
 QEMU_BUILD_BUG_ON(BLK_PERM_ALL >> PERM_BITS);
+
+void raw_look_for_writers(BDRVRawState *s, const char *filename, bool writable)
+{
+    bool writes = !s->use_lock && qemu_lock_fd_test(s->fd, LOCK_PERM_BASE + 1, 1, true) == -EAGAIN;
+
+    /* A file that cannot be locked says nothing. */
+    if (writes || qemu_lock_fd_test(s->fd, LOCK_UNLOCKED_WRITER, 1, true) == -EAGAIN) {
+        warn_report("'%s' is open for writing elsewhere, and no lock keeps that apart from this: "
+                    "data may be lost",
+                    filename);
+    }
+    if (!s->use_lock && writable) {
+        qemu_lock_fd(s->fd, LOCK_UNLOCKED_WRITER, 1, false);
+    }
+}
 
 /* Brings the locks from *@held to @wanted, bytes from @base on. 0 or -errno with *@held true. */
 static int change_locks(int fd, int base, uint64_t *held, uint64_t wanted)

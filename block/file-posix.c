@@ -132,6 +132,9 @@ static int raw_open_checked(BlockDriverState *bs, BlockdevOptions *opts, Error *
     }
     if (ret == 0) {
         raw_choose_aio(s, o);
+        if (!(bs->open_flags & BDRV_O_FORCE_SHARE)) {
+            raw_look_for_writers(s, o->filename, bs->open_flags & BDRV_O_RDWR);
+        }
         s->extent_size_hint = raw_fd_extent_size_hint(s->fd);
     }
     return ret;

@@ -78,6 +78,8 @@ typedef struct BDRVRawState {
 int raw_open_file(const char *filename, int flags, char **ret_read_only_reason, Error **errp);
 
 /* file-posix-lock.c: permissions, main loop's thread */
+/* At the open: warns if somebody writes and locks do not keep us apart; says so for others, too. */
+void raw_look_for_writers(BDRVRawState *s, const char *filename, bool writable);
 int raw_check_perm(BlockDriverState *bs, uint64_t perm, uint64_t shared, Error **errp);
 void raw_set_perm(BlockDriverState *bs, uint64_t perm, uint64_t shared);
 void raw_abort_perm_update(BlockDriverState *bs);
