@@ -23,6 +23,7 @@ void json_message_parser_init(JSONMessageParser *parser, JSONMessageEmit *emit, 
         .text = g_string_new(NULL),
         .closing = g_string_new(NULL),
         .word_at = -1,
+        .line_begins = true,
         .line = 1,
         .column = 1,
     };
@@ -41,6 +42,7 @@ static void parser_reset(JSONMessageParser *parser, JSONParserState state)
     parser->colons = 0;
     parser->parts = 0;
     parser->word_at = -1;
+    parser->value_ended = false;
     parser->state = state;
 }
 
@@ -52,13 +54,19 @@ static void emit_error(JSONMessageParser *parser, unsigned line, unsigned column
     parser->emit(parser->opaque, NULL, err);
 }
 
-/* Give up on the text because of the byte that was read last, @c. */
-static void parser_fail(JSONMessageParser *parser, char c, const char *why)
+/* Give up on the text because of the byte that comes next; go on in @state. */
+static void parser_give_up(JSONMessageParser *parser, JSONParserState state, const char *why)
 {
     unsigned line = parser->line, column = parser->column;
 
-    parser_reset(parser, c == '\n' ? JSON_PARSER_PLAIN : JSON_PARSER_RECOVER);
+    parser_reset(parser, state);
     emit_error(parser, line, column, why);
+}
+
+/* The same; the rest of the line, in which @c is that byte, means nothing. */
+static void parser_fail(JSONMessageParser *parser, char c, const char *why)
+{
+    parser_give_up(parser, c == '\n' ? JSON_PARSER_PLAIN : JSON_PARSER_RECOVER, why);
 }
 
 /* The place of byte @at of the text. */
@@ -76,15 +84,16 @@ static void text_place(const JSONMessageParser *parser, size_t at, unsigned *lin
 }
 
 /* The text is a whole value, or never will be one. */
-static void parser_complete(JSONMessageParser *parser, JSONParserState after_error)
+static void parser_complete(JSONMessageParser *parser)
 {
     g_autofree char *why = NULL;
     unsigned line, column;
     size_t at;
     QObject *value = json_tree_parse(parser->text, parser->colons, &at, &why);
+    bool in_brackets = strchr("{[", parser->text->str[0]);
 
     text_place(parser, at, &line, &column);
-    parser_reset(parser, value ? JSON_PARSER_PLAIN : after_error);
+    parser_reset(parser, value || in_brackets ? JSON_PARSER_PLAIN : JSON_PARSER_SKIP);
     if (value) {
         parser->emit(parser->opaque, value, NULL);
     } else {
@@ -110,7 +119,7 @@ static bool integer_is_huge(const char *word)
 }
 
 /* A word (number or keyword) has ended; outside of all brackets it is a value. */
-static void end_word(JSONMessageParser *parser, JSONParserState after_error)
+static void end_word(JSONMessageParser *parser)
 {
     if (parser->word_at < 0) {
         return;
@@ -119,8 +128,9 @@ static void end_word(JSONMessageParser *parser, JSONParserState after_error)
         g_string_append(parser->text, "e0");
     }
     parser->word_at = -1;
+    parser->value_ended = true;
     if (!parser->closing->len) {
-        parser_complete(parser, after_error);
+        parser_complete(parser);
     }
 }
 
@@ -135,12 +145,16 @@ static void append_byte(JSONMessageParser *parser, char c)
 
 static void feed_opening(JSONMessageParser *parser, char c)
 {
+    if (c == '{' && parser->line_begins && parser->value_ended) {
+        parser_give_up(parser, JSON_PARSER_PLAIN, "the value before has no end");
+    }
     if (parser->closing->len == JSON_NESTING_MAX) {
         parser_fail(parser, c, "nesting is too deep");
         return;
     }
     append_byte(parser, c);
     parser->parts++;
+    parser->value_ended = false;
     g_string_append_c(parser->closing, c == '{' ? '}' : ']');
 }
 
@@ -148,25 +162,31 @@ static void feed_closing(JSONMessageParser *parser, char c)
 {
     gsize depth = parser->closing->len;
 
-    if (!depth || parser->closing->str[depth - 1] != c) {
+    if (!depth) {
+        parser_give_up(parser, JSON_PARSER_SKIP, "closing bracket without an opening one");
+        return;
+    }
+    if (parser->closing->str[depth - 1] != c) {
         parser_fail(parser, c, "closing bracket without an opening one");
         return;
     }
     append_byte(parser, c);
+    parser->value_ended = true;
     g_string_truncate(parser->closing, depth - 1);
     if (depth == 1) {
-        parser_complete(parser, JSON_PARSER_PLAIN);
+        parser_complete(parser);
     }
 }
 
 static void feed_separator(JSONMessageParser *parser, char c)
 {
     if (!parser->closing->len) {
-        parser_fail(parser, c, "expecting value");
+        parser_give_up(parser, JSON_PARSER_SKIP, "expecting value");
         return;
     }
     append_byte(parser, c);
     parser->parts++;
+    parser->value_ended = false;
     parser->colons += c == ':';
 }
 
@@ -193,16 +213,26 @@ static FeedByte *const marks[256] = {
     [' '] = feed_space,     ['\t'] = feed_space,    ['\r'] = feed_space,  ['\n'] = feed_space,
 };
 
+static void feed_skip(JSONMessageParser *parser, char c)
+{
+    if (c == '\n') {
+        parser->state = JSON_PARSER_PLAIN;
+    } else if (c == '"' || c == '\'') {
+        parser->state = JSON_PARSER_RECOVER;
+    } else if (c == '{') {
+        parser->state = JSON_PARSER_PLAIN;
+        feed_opening(parser, c);
+    }
+}
+
 static void feed_plain(JSONMessageParser *parser, char c)
 {
     FeedByte *mark = marks[(unsigned char)c];
 
     if (mark) {
-        end_word(parser, c == '\n' ? JSON_PARSER_PLAIN : JSON_PARSER_RECOVER);
-        /* an error of the word reaches to the end of the line */
-        if (parser->state == JSON_PARSER_PLAIN) {
-            mark(parser, c);
-        }
+        end_word(parser);
+        /* Outside of brackets it may have been none. */
+        (parser->state == JSON_PARSER_SKIP ? feed_skip : mark)(parser, c);
     } else if (g_ascii_isalnum(c) || (c && strchr("+-._", c))) {
         append_byte(parser, c);
         if (parser->word_at < 0) {
@@ -222,8 +252,9 @@ static void feed_string(JSONMessageParser *parser, char c)
     } else if (c == parser->quote) {
         append_byte(parser, '"');
         parser->state = JSON_PARSER_PLAIN;
+        parser->value_ended = true;
         if (!parser->closing->len) {
-            parser_complete(parser, JSON_PARSER_RECOVER);
+            parser_complete(parser);
         }
     } else {
         if (c == '"') {
@@ -256,13 +287,21 @@ static void feed_recover(JSONMessageParser *parser, char c)
 static void feed_byte(JSONMessageParser *parser, char c)
 {
     static FeedByte *const feeds[JSON_PARSER__MAX] = {
-        [JSON_PARSER_PLAIN] = feed_plain,
-        [JSON_PARSER_STRING] = feed_string,
-        [JSON_PARSER_ESCAPE] = feed_escape,
+        [JSON_PARSER_PLAIN] = feed_plain,     [JSON_PARSER_STRING] = feed_string,
+        [JSON_PARSER_ESCAPE] = feed_escape,   [JSON_PARSER_SKIP] = feed_skip,
         [JSON_PARSER_RECOVER] = feed_recover,
     };
 
-    feeds[parser->state](parser, c);
+    if ((unsigned char)c == 0xff) {
+        bool in_string = parser->state == JSON_PARSER_STRING || parser->state == JSON_PARSER_ESCAPE;
+
+        parser_give_up(parser, JSON_PARSER_PLAIN,
+                       in_string ? "invalid UTF-8" : "invalid character");
+    } else {
+        feeds[parser->state](parser, c);
+    }
+    parser->line_begins =
+        c == '\n' || (parser->line_begins && marks[(unsigned char)c] == feed_space);
     if (parser->text->len > JSON_MESSAGE_MAX) {
         parser_fail(parser, c, "value is too long");
     } else if (parser->parts > JSON_PARTS_MAX) {
@@ -285,12 +324,13 @@ void json_message_parser_feed(JSONMessageParser *parser, const char *buffer, siz
 void json_message_parser_flush(JSONMessageParser *parser)
 {
     if (!parser->closing->len && parser->state == JSON_PARSER_PLAIN) {
-        end_word(parser, JSON_PARSER_PLAIN);
-    } else if (parser->state != JSON_PARSER_RECOVER) {
+        end_word(parser);
+    } else if (parser->state != JSON_PARSER_RECOVER && parser->state != JSON_PARSER_SKIP) {
         parser_fail(parser, '\n', "premature end");
     }
     parser_reset(parser, JSON_PARSER_PLAIN);
     parser->line = parser->column = 1;
+    parser->line_begins = true;
 }
 
 void json_message_parser_destroy(JSONMessageParser *parser)

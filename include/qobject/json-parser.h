@@ -5,9 +5,19 @@
  * Theory of operation
  *
  * The parser gets the bytes as they come, in pieces of any size, and hands each value to emit() as
- * soon as its last byte is there. A text that is no JSON gives one error, and the stream goes on at
- * the next line, or right behind a text whose brackets are in order. All in the context of whoever
- * feeds; emit() may not feed or destroy the parser.
+ * soon as its last byte is there. A text that is no JSON gives one error, and the stream goes on:
+ *
+ *   what was wrong                               it goes on
+ *   a text whose brackets are in order           right behind it
+ *   a mark or a word outside of all brackets     at the next line, or an opening brace before any
+ *                                                quotation mark
+ *   a byte in a string, or one that means        at the next line: the rest of this one may be
+ * data, nothing; too deep, long, or many parts       in which nobody shall find a command an
+ * opening brace at the beginning of a       with that brace, which begins another text: the one
+ *   line, where the text can have none           before has never ended
+ *   anything, then the byte 0xff                 right behind that, which is in no JSON
+ *
+ * All in the context of whoever feeds; emit() may not feed or destroy the parser.
  */
 #ifndef JSON_PARSER_H
 #define JSON_PARSER_H
@@ -26,6 +36,7 @@ typedef enum JSONParserState {
     JSON_PARSER_PLAIN,   /* outside of strings; between two values if there is no text */
     JSON_PARSER_STRING,  /* in a string */
     JSON_PARSER_ESCAPE,  /* behind a backslash in a string */
+    JSON_PARSER_SKIP,    /* behind an error outside of brackets: until the line ends, or a brace */
     JSON_PARSER_RECOVER, /* behind an error, until the line ends */
     JSON_PARSER__MAX,
 } JSONParserState;
@@ -37,6 +48,8 @@ typedef struct JSONMessageParser {
     GString *text;         /* the value so far, its strings in double quotes */
     GString *closing;      /* the brackets that have to close it, the innermost last */
     char quote;            /* that ends the string we are in */
+    bool line_begins;      /* nothing but space has come since the last line's end */
+    bool value_ended;      /* the last thing in the text is a value, or a member's name */
     size_t colons;         /* outside of strings: members of all objects */
     size_t parts;          /* opening brackets and separators */
     ssize_t word_at;       /* where in the text the word we are in begins, -1 outside of words */
