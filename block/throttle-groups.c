@@ -324,8 +324,22 @@ void throttle_group_register_tgm(ThrottleGroupMember *tgm, const char *groupname
     qatomic_set(&tgm->throttle_state, &tg->ts);
 }
 
-static void nothing_bh(void *opaque)
+/* In a home that was left: a timer's callback that had begun by then ends before this. */
+static void left_bh(void *opaque)
 {
+    ThrottleGroupMember *tgm = opaque;
+
+    qatomic_dec(&tgm->homes_left);
+    aio_wait_kick();
+}
+
+static void leave_home(ThrottleGroupMember *tgm)
+{
+    if (!in_aio_context_home_thread(tgm->aio_context)) {
+        qatomic_inc(&tgm->homes_left);
+        aio_bh_schedule_oneshot(tgm->aio_context, left_bh, tgm);
+    }
+    tgm->aio_context = NULL;
 }
 
 void throttle_group_unregister_tgm(ThrottleGroupMember *tgm)
@@ -348,10 +362,8 @@ void throttle_group_unregister_tgm(ThrottleGroupMember *tgm)
         QTAILQ_REMOVE(&tg->members, tgm, round_robin);
         throttle_timers_destroy(&tgm->throttle_timers);
     }
-    if (!in_aio_context_home_thread(tgm->aio_context)) {
-        /* A timer's callback that had begun by then ends before this. */
-        aio_wait_bh_oneshot(tgm->aio_context, nothing_bh, NULL);
-    }
+    leave_home(tgm);
+    AIO_WAIT_WHILE_UNLOCKED(NULL, qatomic_read(&tgm->homes_left));
     qatomic_set(&tgm->throttle_state, NULL);
     group_unref(tg);
 }
@@ -364,7 +376,7 @@ void throttle_group_detach_aio_context(ThrottleGroupMember *tgm)
     QEMU_LOCK_GUARD(&tg->lock);
     assert_nothing_waits(tgm);
     throttle_timers_detach_aio_context(&tgm->throttle_timers);
-    tgm->aio_context = NULL;
+    leave_home(tgm);
 }
 
 void throttle_group_attach_aio_context(ThrottleGroupMember *tgm, AioContext *new_context)

@@ -34,6 +34,8 @@ typedef struct ThrottleGroupMember {
      * throttle_group_restart_tgm().
      */
     unsigned int io_limits_disabled;
+    /* Atomic: homes that the timers have left and whose threads have not been heard of since. */
+    unsigned int homes_left;
     /* Under the group's lock: who waits, and how many have not yet gone on. */
     CoQueue throttled_reqs[THROTTLE_MAX];
     unsigned int pending_reqs[THROTTLE_MAX];
@@ -52,7 +54,8 @@ void throttle_group_register_tgm(ThrottleGroupMember *tgm, const char *groupname
 
 /**
  * throttle_group_unregister_tgm: leave the group; the last one takes it away.
- * Nothing waits any more (drain first). Polls when the timers run in another thread. A member of
+ * Nothing waits any more (drain first). Polls until no other thread that the timers have ever run
+ * in can still be in one of their callbacks; @tgm may be freed then. A member of
  * no group is ignored.
  */
 void throttle_group_unregister_tgm(ThrottleGroupMember *tgm);
