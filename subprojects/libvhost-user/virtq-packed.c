@@ -262,25 +262,51 @@ static void write_used(VuVirtq *vq, VirtqPlace at, const VirtqUsed *used)
     log_part(vq, &vq->vring.desc_part, at.idx * sizeof(VirtqWireDesc), sizeof(VirtqWireDesc));
 }
 
+/* Entry @i of the @num that are flushed, once. The device's own code must leave no hole. */
+static VirtqUsed take_used(VuVirtq *vq, unsigned int i, unsigned int num)
+{
+    VirtqUsed used = vq->batch[i];
+
+    assert(used.nelems > 0 && used.nelems <= num - i);
+    vq->batch[i].nelems = 0;
+    return used;
+}
+
+/* What is flushed later moves to the front; nothing of it stays behind. */
+static void keep_rest(VuVirtq *vq, unsigned int num)
+{
+    unsigned int rest = vq->filled - num;
+
+    memmove(vq->batch, vq->batch + num, rest * sizeof(vq->batch[0]));
+    for (unsigned int i = num > rest ? num : rest; i < vq->filled; i++) {
+        vq->batch[i].nelems = 0;
+    }
+}
+
 /* The driver looks at the first one first, so it is written last. */
 static void packed_flush(VuVirtq *vq, unsigned int num)
 {
     const VirtqPlace first = { vq->used_idx, vq->used_wrap };
     VirtqPlace at = first;
+    VirtqUsed head = { 0 };
     unsigned int descs = 0;
+    unsigned int nelems;
 
-    for (unsigned int i = 0; i < num; i += vq->batch[i].nelems) {
-        const VirtqUsed *used = &vq->batch[i];
+    for (unsigned int i = 0; i < num; i += nelems) {
+        VirtqUsed used = take_used(vq, i, num);
 
+        nelems = used.nelems;
         if (i > 0) {
-            write_used(vq, at, used);
+            write_used(vq, at, &used);
+        } else {
+            head = used;
         }
-        packed_move(vq, &at, used->ndescs);
-        descs += used->ndescs;
+        packed_move(vq, &at, used.ndescs);
+        descs += used.ndescs;
     }
-    write_used(vq, first, &vq->batch[0]);
+    write_used(vq, first, &head);
     if (vq->filled > num) {
-        memmove(vq->batch, vq->batch + num, (vq->filled - num) * sizeof(vq->batch[0]));
+        keep_rest(vq, num);
     }
     vq->used_idx = at.idx;
     vq->used_wrap = at.wrap;

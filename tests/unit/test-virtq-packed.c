@@ -602,6 +602,52 @@ static void test_used_descriptors_and_the_event_are_logged_where_they_are(void)
     close(fd);
 }
 
+static void leave_hole(Packed *p, unsigned int first, unsigned int hole)
+{
+    for (unsigned int i = first; i < 4; i++) {
+        Element *e;
+
+        offer(p, i, 1);
+        e = pop(p);
+        g_assert_nonnull(e);
+        if (i != hole) {
+            vu_queue_fill(&p->rig.dev, p->vq, &e->elem, 0, i - first);
+        }
+        free(e);
+    }
+    vu_queue_flush(&p->rig.dev, p->vq, 4 - first);
+}
+
+/* The device's own mistake: it ends at once instead of writing for ever. */
+static void test_a_hole_in_a_batch_is_noticed(void)
+{
+    Packed p;
+
+    if (g_test_subprocess()) {
+        packed_begin(&p, 0, 8);
+        leave_hole(&p, 0, 2);
+        return;
+    }
+    g_test_trap_subprocess(NULL, 10 * G_TIME_SPAN_SECOND, 0);
+    g_test_trap_assert_failed();
+    g_test_trap_assert_stderr("*nelems > 0*");
+}
+
+static void test_a_hole_does_not_show_what_was_flushed_before(void)
+{
+    Packed p;
+
+    if (g_test_subprocess()) {
+        packed_begin(&p, 0, 8);
+        leave_hole(&p, 0, 4);
+        leave_hole(&p, 1, 2);
+        return;
+    }
+    g_test_trap_subprocess(NULL, 10 * G_TIME_SPAN_SECOND, 0);
+    g_test_trap_assert_failed();
+    g_test_trap_assert_stderr("*nelems > 0*");
+}
+
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
@@ -642,5 +688,8 @@ int main(int argc, char **argv)
                 test_event_that_makes_no_sense_means_an_interrupt);
     harness_add("/virtq-packed/used_descriptors_and_the_event_are_logged_where_they_are",
                 test_used_descriptors_and_the_event_are_logged_where_they_are);
+    harness_add("/virtq-packed/hole_in_a_batch_is_noticed", test_a_hole_in_a_batch_is_noticed);
+    harness_add("/virtq-packed/hole_does_not_show_what_was_flushed_before",
+                test_a_hole_does_not_show_what_was_flushed_before);
     return harness_run();
 }
