@@ -192,8 +192,13 @@ void qmp_block_export_latency_histogram_set(const char *id, bool has_boundaries,
 {
     BlockExport *exp = blk_exp_find(id);
 
-    if (!exp || !exp->user_owned || !exp->drv->counters) {
+    if (!exp || !exp->user_owned) {
         error_setg(errp, exp ? "Export '%s' is being removed" : "Export '%s' is not found", id);
+        return;
+    }
+    if (!exp->drv->counters) {
+        error_setg(errp, "Export '%s' of type '%s' counts nothing", id,
+                   BlockExportType_str(exp->drv->type));
         return;
     }
     if (has_boundaries && !boundaries) {
