@@ -4,7 +4,8 @@
  *
  * Without offset and size every request goes through unchanged, and the length follows the other
  * node's. With offset (and size) requests are moved into the window. A window with a fixed size
- * keeps it for as long as the other node is long enough.
+ * keeps it for as long as the other node is long enough. It holds whole sectors: what is left over
+ * at the end of the other node could be read, but a write of it would have to go past that end.
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
@@ -33,7 +34,8 @@ static int64_t raw_window(BDRVRawState *s, int64_t file_length)
     if (file_length < s->offset) {
         return 0;
     }
-    return s->has_size ? MIN(size, file_length - s->offset) : file_length - s->offset;
+    file_length = QEMU_ALIGN_DOWN(file_length - s->offset, (int64_t)BDRV_SECTOR_SIZE);
+    return s->has_size ? MIN(size, file_length) : file_length;
 }
 
 static int raw_check_window(BlockDriverState *bs, Error **errp)

@@ -134,7 +134,7 @@ static void vu_blk_update_capacity(VuBlkExport *vexp)
     uint64_t sectors;
 
     blk_get_geometry(vexp->handler.blk, &sectors);
-    vexp->blkcfg.capacity = cpu_to_le64(sectors);
+    vexp->blkcfg.capacity = cpu_to_le64(virtio_blk_capacity(&vexp->handler, sectors));
 }
 
 static void vu_blk_resize(void *opaque)

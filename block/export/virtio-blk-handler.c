@@ -20,6 +20,16 @@
 /* Segments of one discard request that are copied to the stack. */
 #define SEGMENTS_AT_ONCE 32
 
+uint64_t virtio_blk_capacity(const VirtioBlkHandler *handler, uint64_t sectors)
+{
+    uint64_t align = handler->logical_block_size;
+
+    if (handler->writable) {
+        align = MAX(align, blk_get_request_alignment(handler->blk));
+    }
+    return sectors & ~((align >> VIRTIO_BLK_SECTOR_BITS) - 1);
+}
+
 /* Is [offset, offset + bytes) made of whole blocks inside the disk? Sectors are 512 bytes. */
 static bool coroutine_fn blk_request_in_range(VirtioBlkHandler *handler, int64_t offset,
                                               uint64_t bytes)
@@ -32,7 +42,7 @@ static bool coroutine_fn blk_request_in_range(VirtioBlkHandler *handler, int64_t
         return false;
     }
     blk_co_get_geometry(handler->blk, &sectors);
-    return (offset + bytes) >> VIRTIO_BLK_SECTOR_BITS <= sectors;
+    return (offset + bytes) >> VIRTIO_BLK_SECTOR_BITS <= virtio_blk_capacity(handler, sectors);
 }
 
 static uint8_t blk_status(int ret)
@@ -381,12 +391,13 @@ int coroutine_fn virtio_blk_process_req(VirtioBlkHandler *handler, struct iovec 
 #ifdef CONFIG_DEVICE_BACKENDS
 /* Requests that are done at once */
 
-/* What is allowed of the range but for the end of the disk. */
-static bool try_range(const VirtioBlkReq *req, uint64_t bytes)
+static bool try_range(const VirtioBlkReq *req, const BlkTryBatch *batch, uint64_t bytes)
 {
     return req->offset >= 0 && bytes && bytes % VIRTIO_BLK_SECTOR_SIZE == 0 &&
            !(req->offset & (req->handler->logical_block_size - 1)) &&
-           bytes >> VIRTIO_BLK_SECTOR_BITS <= BDRV_REQUEST_MAX_SECTORS;
+           bytes >> VIRTIO_BLK_SECTOR_BITS <= BDRV_REQUEST_MAX_SECTORS &&
+           (req->offset + bytes) >> VIRTIO_BLK_SECTOR_BITS <=
+               virtio_blk_capacity(req->handler, batch->length >> VIRTIO_BLK_SECTOR_BITS);
 }
 
 int virtio_blk_req_try_done(VirtioBlkReq *req, const BlkTryWrite *write, VirtioBlkReqInfo *ret_info)
@@ -400,11 +411,11 @@ int virtio_blk_req_try(VirtioBlkReq *req, BlkTryBatch *batch, VirtioBlkReqInfo *
 {
     int ret = -EAGAIN;
 
-    if (req->type == VIRTIO_BLK_T_IN && try_range(req, req->in_size)) {
+    if (req->type == VIRTIO_BLK_T_IN && try_range(req, batch, req->in_size)) {
         ret = blk_try_preadv(batch, req->offset, req->in_size, req->in_iov, req->in_num);
         req->written = ret < 0 ? 0 : req->in_size;
     } else if (req->type == VIRTIO_BLK_T_OUT && req->handler->writable &&
-               try_range(req, req->out_size)) {
+               try_range(req, batch, req->out_size)) {
         ret = blk_try_pwritev(batch, req->offset, req->out_size, req->out_iov, req->out_num, write);
     }
     return ret < 0 ? ret : blk_request_end(req, VIRTIO_BLK_S_OK, ret_info);

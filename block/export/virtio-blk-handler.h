@@ -76,6 +76,14 @@ typedef struct VirtioBlkReqInfo {
 } VirtioBlkReqInfo;
 
 /**
+ * virtio_blk_capacity: How much of a disk of @sectors sectors (512 bytes) the guest may use.
+ *
+ * Whole logical blocks only; and of a writable disk nothing that would have to be written together
+ * with what lies behind its end. Any thread.
+ */
+uint64_t virtio_blk_capacity(const VirtioBlkHandler *handler, uint64_t sectors);
+
+/**
  * virtio_blk_process_req: Execute one request.
  * @handler: the device
  * @in_iov: what the device may write: the data of a read, then the status byte
