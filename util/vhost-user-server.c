@@ -470,6 +470,7 @@ static bool vu_client_begin(VuServer *server, QIOChannelSocket *sioc, Error **er
     server->log_lines = 0;
     server->clients++;
     server->client_pid = vu_client_pid(sioc->fd);
+    server->client_since = g_get_real_time() / 1000;
     trace_vu_server_accept(server, sioc->fd);
     return true;
 }
@@ -490,6 +491,9 @@ bool vhost_user_server_add_client(VuServer *server, QIOChannelSocket *sioc, Erro
         return false;
     }
     vu_server_move(server, VU_SERVER_LISTENING, VU_SERVER_SERVING);
+    if (server->client_came) {
+        server->client_came(server);
+    }
     vu_server_request_sync(server, qatomic_read(&server->ctx));
     return true;
 }

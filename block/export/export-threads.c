@@ -146,6 +146,16 @@ bool blk_exp_threads_fit(const BlockExportThreads *t, unsigned num_queues, Error
     return true;
 }
 
+strList *blk_exp_threads_names(const BlockExportThreads *t)
+{
+    strList *head = NULL, **tail = &head;
+
+    for (guint i = 0; i < t->iothreads->len; i++) {
+        QAPI_LIST_APPEND(tail, iothread_get_id(t->iothreads->pdata[i]));
+    }
+    return head;
+}
+
 AioContext *blk_exp_threads_home(const BlockExportThreads *t)
 {
     return t->iothreads->len ? iothread_get_aio_context(t->iothreads->pdata[0]) : NULL;

@@ -34,6 +34,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(BlockExportThreads, blk_exp_threads_free)
  */
 bool blk_exp_threads_fit(const BlockExportThreads *threads, unsigned num_queues, Error **errp);
 
+/** blk_exp_threads_names: Their ids, in the user's order; the caller frees the list. */
+strList *blk_exp_threads_names(const BlockExportThreads *threads);
+
 /** blk_exp_threads_home: The first one's context; NULL: the user named none. */
 AioContext *blk_exp_threads_home(const BlockExportThreads *threads);
 

@@ -11,6 +11,7 @@
 #include "block/block.h"
 #include "block/block_int-common.h"
 #include "block/export.h"
+#include "export-events.h"
 #include "export-threads.h"
 #include "qapi/error.h"
 #include "qapi/qapi-commands-block-export.h"
@@ -146,12 +147,15 @@ static BlockExport *blk_exp_new(BlockExportOptions *export, const BlockExportDri
         .id = g_strdup(export->id),
         .threads = threads,
         .fixed_iothread = export->fixed_iothread,
+        .writable = export->writable,
         .refcount = 1,
         .user_owned = true,
         .ctx = blk_get_aio_context(blk),
         .blk = blk,
     };
+    exp->events = blk_exp_events_new(exp);
     if (drv->create(exp, export, errp) < 0) {
+        blk_exp_events_free(exp->events);
         blk_unref(blk);
         g_free(exp->id);
         g_free(exp);
@@ -220,6 +224,7 @@ static void blk_exp_delete_bh(void *opaque)
     assert(exp->refcount == 0);
     QLIST_REMOVE(exp, next);
     exp->drv->delete (exp);
+    blk_exp_events_free(exp->events);
     blk_unref(exp->blk);
     blk_exp_threads_free(exp->threads);
     qapi_event_send_block_export_deleted(exp->id);
@@ -378,23 +383,4 @@ void qmp_block_export_del(const char *id, bool has_mode, BlockExportRemoveMode m
     blk_exp_request_shutdown(exp);
     /* Have the event go out before the reply. */
     AIO_WAIT_WHILE_UNLOCKED(NULL, blk_exp_is_going(id));
-}
-
-BlockExportInfoList *qmp_query_block_exports(Error **errp)
-{
-    BlockExportInfoList *head = NULL, **tail = &head;
-    BlockExport *exp;
-
-    QLIST_FOREACH (exp, &block_exports, next) {
-        BlockExportInfo *info = g_new(BlockExportInfo, 1);
-
-        *info = (BlockExportInfo){
-            .id = g_strdup(exp->id),
-            .type = exp->drv->type,
-            .node_name = g_strdup(bdrv_get_node_name(blk_bs(exp->blk))),
-            .shutting_down = !exp->user_owned,
-        };
-        QAPI_LIST_APPEND(tail, info);
-    }
-    return head;
 }

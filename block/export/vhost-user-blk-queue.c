@@ -19,6 +19,7 @@
 #include "vhost-user-blk-queue.h"
 #ifdef CONFIG_DEVICE_BACKENDS
 #include "block/try-io.h"
+#include "export-events.h"
 #endif
 
 enum {
@@ -82,6 +83,18 @@ static void vu_blk_count_taken(VuBlkQueue *queue, int64_t *ret_start)
     blk_exp_stats_taken(&queue->counters);
 }
 
+static void vu_blk_tell_error(VuBlkQueue *queue, BlockExportOperation op,
+                              const VirtioBlkReqInfo *info)
+{
+    BlockExportIoError error = {
+        .operation = op,
+        .sector = info->offset < 0 ? -1 : info->offset >> VIRTIO_BLK_SECTOR_BITS,
+        .error = -info->error,
+    };
+
+    blk_exp_io_error(queue->export, &error);
+}
+
 static void vu_blk_count_done(VuBlkQueue *queue, int64_t start, const VirtioBlkReqInfo *info)
 {
     /* Index: VIRTIO_BLK_T_*; kinds that are not named are "other", which is no zero. */
@@ -102,6 +115,9 @@ static void vu_blk_count_done(VuBlkQueue *queue, int64_t start, const VirtioBlkR
     };
 
     blk_exp_stats_done(&queue->counters, &done);
+    if (info->error) {
+        vu_blk_tell_error(queue, done.op, info);
+    }
 }
 
 static void vu_blk_count_told(VuBlkQueue *queue)
@@ -297,7 +313,12 @@ static void vu_blk_turn_settle(VuBlkTurn *turn)
 static void vu_blk_write_failed(VuBlkReq *req)
 {
     Coroutine *co = qemu_coroutine_try_create(vu_blk_co_request, req, false);
-    VirtioBlkReqInfo info = { .type = VIRTIO_BLK_T_OUT, .status = VIRTIO_BLK_S_IOERR };
+    VirtioBlkReqInfo info = {
+        .type = VIRTIO_BLK_T_OUT,
+        .status = VIRTIO_BLK_S_IOERR,
+        .error = req->write.ret,
+        .offset = req->blk.offset,
+    };
 
     if (co) {
         qemu_coroutine_enter(co);
@@ -454,11 +475,13 @@ void vu_blk_queue_process(VuBlkQueue *queue)
 
 /* Life (main loop) */
 
-VuBlkQueue *vu_blk_queues_new(VuServer *server, VirtioBlkHandler *handler, unsigned num)
+VuBlkQueue *vu_blk_queues_new(BlockExport *export, VuServer *server, VirtioBlkHandler *handler,
+                              unsigned num)
 {
     VuBlkQueue *queues = g_new0(VuBlkQueue, num);
 
     for (unsigned i = 0; i < num; i++) {
+        queues[i].export = export;
         queues[i].server = server;
         queues[i].handler = handler;
         queues[i].index = i;

@@ -3,6 +3,7 @@
 #ifndef VHOST_USER_BLK_QUEUE_H
 #define VHOST_USER_BLK_QUEUE_H
 
+#include "block/export.h"
 #include "qemu/vhost-user-server.h"
 #include "virtio-blk-handler.h"
 #ifdef CONFIG_DEVICE_BACKENDS
@@ -12,6 +13,7 @@
 /* A queue's own; its context only, but for the counters. */
 typedef struct VuBlkQueue {
     /* Constant. */
+    BlockExport *export;
     VuServer *server;
     VirtioBlkHandler *handler;
     unsigned index;
@@ -27,11 +29,12 @@ typedef struct VuBlkQueue {
     BlockExportCounters counters;
     QEMUTimer *pause; /* counts as busy; NULL: the queue is not held up */
 #endif
-    char pad[104]; /* no two queues' in one cache line, or in a pair of them */
+    char pad[96]; /* no two queues' in one cache line, or in a pair of them */
 } VuBlkQueue;
 
-/** vu_blk_queues_new: @num queues of @server, whose requests @handler executes. Main loop. */
-VuBlkQueue *vu_blk_queues_new(VuServer *server, VirtioBlkHandler *handler, unsigned num);
+/** vu_blk_queues_new: @num queues of @export, whose requests @handler executes. Main loop. */
+VuBlkQueue *vu_blk_queues_new(BlockExport *export, VuServer *server, VirtioBlkHandler *handler,
+                              unsigned num);
 
 /** vu_blk_queues_free: Free what vu_blk_queues_new() gave; NULL is fine. No request is out. */
 void vu_blk_queues_free(VuBlkQueue *queues, unsigned num);

@@ -18,6 +18,8 @@
 #include "system/block-backend.h"
 #ifdef CONFIG_DEVICE_BACKENDS
 #include "block/medium.h"
+#include "export-events.h"
+#include "vhost-user-blk-query.h"
 #endif
 #include "vhost-user-blk-options.h"
 #include "vhost-user-blk-queue.h"
@@ -269,7 +271,29 @@ static bool vu_blk_check_threads(BlockExport *exp, unsigned num_queues, Error **
 {
     return blk_exp_set_num_queues(exp, num_queues, errp);
 }
+
+/* Ours: monitors hear of clients. */
+static void vu_blk_client_came(VuServer *server)
+{
+    blk_exp_client_is(&container_of(server, VuBlkExport, vu_server)->export, true,
+                      server->client_pid);
+}
+
+static void vu_blk_client_gone(VuServer *server)
+{
+    blk_exp_client_is(&container_of(server, VuBlkExport, vu_server)->export, false, 0);
+}
+
+static void vu_blk_tell_of_clients(VuBlkExport *vexp)
+{
+    vexp->vu_server.client_came = vu_blk_client_came;
+    vexp->vu_server.client_gone = vu_blk_client_gone;
+}
 #else
+static void vu_blk_tell_of_clients(VuBlkExport *vexp)
+{
+}
+
 static void vu_blk_spread_queues(BlockExport *exp)
 {
 }
@@ -301,7 +325,7 @@ static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error *
     vexp->added_features = config.ring_features;
     vu_blk_initialize_config(vexp, &config);
     vu_blk_initialize_medium(vexp, &config);
-    vexp->queues = vu_blk_queues_new(&vexp->vu_server, &vexp->handler, config.num_queues);
+    vexp->queues = vu_blk_queues_new(exp, &vexp->vu_server, &vexp->handler, config.num_queues);
     if (!vhost_user_server_start(&vexp->vu_server, vu_opts->addr, exp->ctx, config.num_queues,
                                  &vu_blk_iface, errp)) {
         vu_blk_free(vexp);
@@ -310,6 +334,7 @@ static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error *
     vexp->vu_server.max_queue_size = config.queue_size;
     vexp->vu_server.max_in_flight = config.max_in_flight;
     vu_blk_spread_queues(exp);
+    vu_blk_tell_of_clients(vexp);
     blk_add_aio_context_notifier(exp->blk, vu_blk_aio_attached, vu_blk_aio_detach, vexp);
     /* A drain waits for what was popped; the backend must not hold that back meanwhile. */
     blk_set_disable_request_queuing(exp->blk, true);
@@ -377,6 +402,11 @@ static char *vu_blk_exp_describe_client(BlockExport *exp)
 
     return vhost_user_server_describe_client(&vexp->vu_server);
 }
+
+static void vu_blk_exp_query(BlockExport *exp, BlockExportInfo *info)
+{
+    vu_blk_query(&container_of(exp, VuBlkExport, export)->vu_server, info);
+}
 #endif
 
 const BlockExportDriver blk_exp_vhost_user_blk = {
@@ -389,6 +419,7 @@ const BlockExportDriver blk_exp_vhost_user_blk = {
     .supports_multithreading = true,
     .threads_changed = vu_blk_spread_queues,
     .describe_client = vu_blk_exp_describe_client,
+    .query = vu_blk_exp_query,
     .counters = vu_blk_counters,
 #endif
 };

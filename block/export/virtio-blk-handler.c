@@ -45,8 +45,10 @@ static bool coroutine_fn blk_request_in_range(VirtioBlkHandler *handler, int64_t
     return (offset + bytes) >> VIRTIO_BLK_SECTOR_BITS <= virtio_blk_capacity(handler, sectors);
 }
 
-static uint8_t blk_status(int ret)
+/* What the block layer has answered. */
+static uint8_t blk_status(VirtioBlkReq *req, int ret)
 {
+    req->error = MIN(ret, 0);
     return ret < 0 ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
 }
 
@@ -61,7 +63,7 @@ static uint8_t coroutine_fn blk_request_read(VirtioBlkReq *req)
     qemu_iovec_init_external(&qiov, req->in_iov, req->in_num);
     ret = blk_co_preadv(req->handler->blk, req->offset, req->in_size, &qiov, 0);
     req->written = ret < 0 ? 0 : req->in_size;
-    return blk_status(ret);
+    return blk_status(req, ret);
 }
 
 static uint8_t coroutine_fn blk_request_write(VirtioBlkReq *req)
@@ -73,12 +75,12 @@ static uint8_t coroutine_fn blk_request_write(VirtioBlkReq *req)
         return VIRTIO_BLK_S_IOERR;
     }
     qemu_iovec_init_external(&qiov, req->out_iov, req->out_num);
-    return blk_status(blk_co_pwritev(req->handler->blk, req->offset, req->out_size, &qiov, 0));
+    return blk_status(req, blk_co_pwritev(req->handler->blk, req->offset, req->out_size, &qiov, 0));
 }
 
 static uint8_t coroutine_fn blk_request_flush(VirtioBlkReq *req)
 {
-    return blk_status(blk_co_flush(req->handler->blk));
+    return blk_status(req, blk_co_flush(req->handler->blk));
 }
 
 static uint8_t coroutine_fn blk_request_get_id(VirtioBlkReq *req)
@@ -154,8 +156,11 @@ static uint8_t coroutine_fn segments_run(VirtioBlkReq *req, const SegmentRules *
         if (status != VIRTIO_BLK_S_OK) {
             return status;
         }
-        if (rules->run(req->handler->blk, offset, length, le32_to_cpu(raw[i].flags)) < 0) {
-            return VIRTIO_BLK_S_IOERR;
+        status = blk_status(
+            req, rules->run(req->handler->blk, offset, length, le32_to_cpu(raw[i].flags)));
+        if (status != VIRTIO_BLK_S_OK) {
+            req->offset = offset;
+            return status;
         }
     }
     return VIRTIO_BLK_S_OK;
@@ -232,7 +237,7 @@ static uint8_t coroutine_fn blk_request_get_lifetime(VirtioBlkReq *req)
     if (!req->handler->has_lifetime) {
         return VIRTIO_BLK_S_UNSUPP;
     }
-    if (blk_co_get_lifetime(req->handler->blk, &lifetime) < 0) {
+    if (blk_status(req, blk_co_get_lifetime(req->handler->blk, &lifetime)) != VIRTIO_BLK_S_OK) {
         return VIRTIO_BLK_S_IOERR;
     }
     answer[0] = cpu_to_le16(lifetime.pre_eol_info);
@@ -357,6 +362,8 @@ static int blk_request_end(VirtioBlkReq *req, uint8_t status, VirtioBlkReqInfo *
         .type = req->type,
         .status = status,
         .bytes = req->type == VIRTIO_BLK_T_OUT ? req->out_size : req->written,
+        .error = req->error,
+        .offset = req->type == VIRTIO_BLK_T_FLUSH ? -1 : req->offset,
     };
     return req->written + 1;
 }

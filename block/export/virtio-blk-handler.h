@@ -66,6 +66,7 @@ typedef struct VirtioBlkReq {
     size_t written;  /* bytes of in_iov that are valid now */
     uint8_t *status; /* where it goes: the last byte that the device may write */
     uint32_t type;   /* as the header has it; VIRTIO_BLK_TYPE_NONE: there is no whole header */
+    int error;       /* -errno of the block layer, or 0 */
 } VirtioBlkReq;
 
 /* What a request was. */
@@ -73,6 +74,8 @@ typedef struct VirtioBlkReqInfo {
     uint32_t type;  /* VIRTIO_BLK_T_*, or whatever number the guest has put there */
     uint8_t status; /* VIRTIO_BLK_S_* */
     uint64_t bytes; /* data moved, if it succeeded */
+    int error;      /* -errno of the block layer; 0: it did not fail there */
+    int64_t offset; /* bytes; -1: of no place */
 } VirtioBlkReqInfo;
 
 /**

@@ -55,6 +55,9 @@ typedef struct BlockExportDriver {
 
     /* Who is connected ("process 4711"), or NULL for nobody; the caller frees it. Optional. */
     char *(*describe_client)(BlockExport *exp);
+
+    /* Fill in what is the driver's to know of: where it listens, and its client. Optional. */
+    void (*query)(BlockExport *exp, BlockExportInfo *info);
 } BlockExportDriver;
 
 struct BlockExport {
@@ -63,6 +66,7 @@ struct BlockExport {
     char *id;
     unsigned num_queues; /* 0 if the driver does not say */
     bool fixed_iothread;
+    bool writable;
 
     /* atomic */
     int refcount;
@@ -72,6 +76,7 @@ struct BlockExport {
     struct BlockExportThreads *threads; /* those that the user asked for; change only in a drain */
     AioContext *ctx;                    /* the home context; changes only in a drain */
     BlockBackend *blk;                  /* the node, with this export's permissions */
+    struct BlockExportEvents *events;   /* constant; what of it is told to monitors */
     QLIST_ENTRY(BlockExport) next;
 };
 

@@ -81,12 +81,14 @@ typedef struct VuServer {
 
     /* main loop */
     QEMUBH *client_gone_bh;
+    void (*client_came)(struct VuServer *server); /* set after start: one is being served */
     void (*client_gone)(struct VuServer *server); /* set after start: ready for the next client */
     uint16_t max_queue_size; /* of a ring, a power of two; 0: libvhost-user's; before a client */
     uint32_t max_in_flight;  /* as vu_set_max_in_flight(); 0: not called; before a client */
     uint64_t clients;        /* accepted since start */
     uint64_t clients_waited; /* connected while another was served */
     pid_t client_pid;        /* of the last client accepted; 0: unknown */
+    int64_t client_since;    /* when it was, in ms since 1970 */
 
     /* any thread, atomic */
     AioContext *ctx; /* home context; NULL while detached */

@@ -90,6 +90,7 @@ class Values(TopCase):
         self.assertAlmostEqual(used['read-bytes'], used['reads'] * 4096, delta=1)
         self.assertAlmostEqual(used['write-bytes'], used['writes'] * 4096, delta=1)
         self.assertEqual((used['node'], used['queues'], used['failed']), ('used-node', 1, 0))
+        self.assertEqual(used['client-pid'], os.getpid())
 
     def test_an_idle_export_is_there_at_zero(self):
         idle = self.view(self.socket)[0]['idle']
