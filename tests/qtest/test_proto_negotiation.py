@@ -5,8 +5,8 @@ import struct
 import unittest
 
 from support.proto_case import QUEUES, ProtoCase
-from support.vhost_user import (NEED_REPLY, REPLY, VERSION, Feature, Protocol, Request, config,
-                                u64)
+from support.vhost_user import (NEED_REPLY, REPLY, VERSION, Closed, Feature, Protocol, Request,
+                                config, u64)
 
 ALWAYS = (Feature.BLK_SIZE, Feature.FLUSH, Feature.TOPOLOGY, Feature.CONFIG_WCE, Feature.MQ,
           Feature.INDIRECT, Feature.EVENT_IDX, Feature.PROTOCOL_FEATURES, Feature.VERSION_1)
@@ -65,7 +65,7 @@ class Negotiation(ProtoCase):
                                  (Request.SET_STATUS, u64(0))):
             client = self.client()
             client.send(request, payload)
-            with self.assertRaises((EOFError, ConnectionError)):
+            with self.assertRaises((Closed, ConnectionError)):
                 client.ask(Request.GET_QUEUE_NUM)
 
     def test_queue_count_is_the_export_s(self):
