@@ -385,17 +385,18 @@ static void test_threads_read_on_while_the_file_grows(void)
 
 static void test_all_nodes_share_one_limit(void)
 {
-    g_autofree char *paths[2] = { make_file("one", SIZE), make_file("two", 2 * SIZE) };
-    BlockBackend *one = open_backend(paths[0], "");
+    g_autofree char *first = make_file("one", SIZE);
+    g_autofree char *second = make_file("two", 2 * SIZE);
+    BlockBackend *one = open_backend(first, "");
     BlockBackend *two;
 
-    write_file(paths[0], 0, SIZE, 1);
-    write_file(paths[1], 0, 2 * SIZE, 1);
-    if (can_map(paths[0])) {
+    write_file(first, 0, SIZE, 1);
+    write_file(second, 0, 2 * SIZE, 1);
+    if (can_map(first)) {
         raw_map_set_limit(raw_map_total() + 2 * SIZE);
         g_assert_true(becomes_mapped(one, 0));
-        two = backend_on(
-            open_node("{'driver': 'file', 'node-name': 'g', 'filename': '%s'}", paths[1]));
+        two =
+            backend_on(open_node("{'driver': 'file', 'node-name': 'g', 'filename': '%s'}", second));
         g_assert_false(becomes_mapped(two, 0));
         allow_resize(two);
         resize(two, SIZE);
