@@ -9,6 +9,7 @@
 #include "qemu/osdep.h"
 #include <poll.h>
 #include <pty.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include "chardev/char-fe.h"
 #include "io/channel-file.h"
@@ -22,8 +23,9 @@ typedef struct PtyChardev {
     QIOChannel *ioc;
     bool connected;
     GSource *look_timer;
-    /* The symbolic link that was asked for. */
+    /* The symbolic link that was asked for; open, so that its number is no other file's. */
     char *link;
+    int link_fd;
 } PtyChardev;
 
 DECLARE_INSTANCE_CHECKER(PtyChardev, PTY_CHARDEV, TYPE_CHARDEV_PTY)
@@ -125,6 +127,33 @@ static int open_master(char *name, size_t size, Error **errp)
     return master;
 }
 
+static bool make_link(PtyChardev *s, const char *name, const char *link, Error **errp)
+{
+    if (symlink(name, link) < 0) {
+        error_setg_errno(errp, errno, "Failed to create PTY symlink '%s'", link);
+        return false;
+    }
+    s->link = g_canonicalize_filename(link, NULL);
+    s->link_fd = open(link, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (s->link_fd < 0) {
+        error_setg_errno(errp, errno, "Failed to open PTY symlink '%s'", link);
+        return false;
+    }
+    return true;
+}
+
+/* What somebody else has put there since stays. */
+static void remove_link(PtyChardev *s)
+{
+    struct stat ours, there;
+
+    if (fstat(s->link_fd, &ours) == 0 && lstat(s->link, &there) == 0 &&
+        ours.st_dev == there.st_dev && ours.st_ino == there.st_ino) {
+        unlink(s->link);
+    }
+    close(s->link_fd);
+}
+
 static void pty_chr_open(Chardev *chr, ChardevBackend *backend, bool *be_opened, Error **errp)
 {
     PtyChardev *s = PTY_CHARDEV(chr);
@@ -141,13 +170,16 @@ static void pty_chr_open(Chardev *chr, ChardevBackend *backend, bool *be_opened,
     if (!qio_channel_set_blocking(s->ioc, false, errp)) {
         return;
     }
-    if (link && symlink(name, link) < 0) {
-        error_setg_errno(errp, errno, "Failed to create PTY symlink '%s'", link);
+    if (link && !make_link(s, name, link, errp)) {
         return;
     }
-    s->link = g_strdup(link);
     chr->filename = g_strdup_printf("pty:%s", name);
     error_printf("char device redirected to %s (label %s)\n", name, chr->label);
+}
+
+static void pty_chr_init(Object *obj)
+{
+    PTY_CHARDEV(obj)->link_fd = -1;
 }
 
 static void pty_chr_finalize(Object *obj)
@@ -157,10 +189,10 @@ static void pty_chr_finalize(Object *obj)
     stop_looking(s);
     qemu_chr_watch_input(CHARDEV(obj), NULL, NULL);
     object_unref(s->ioc);
-    if (s->link) {
-        unlink(s->link);
-        g_free(s->link);
+    if (s->link_fd >= 0) {
+        remove_link(s);
     }
+    g_free(s->link);
 }
 
 static void pty_chr_class_init(ObjectClass *oc, const void *data)
@@ -178,6 +210,7 @@ static const TypeInfo pty_chr_types[] = {
         .name = TYPE_CHARDEV_PTY,
         .parent = TYPE_CHARDEV,
         .instance_size = sizeof(PtyChardev),
+        .instance_init = pty_chr_init,
         .instance_finalize = pty_chr_finalize,
         .class_init = pty_chr_class_init,
     },

@@ -12,7 +12,6 @@
 #include "daemonize.h"
 
 static int ready_fd = -1;
-static char *pidfile_path;
 
 static void G_GNUC_NORETURN wait_for_child(int fd)
 {
@@ -90,15 +89,10 @@ bool pidfile_create(const char *path, Error **errp)
         error_prepend(errp, "cannot create PID file: ");
         return false;
     }
-    /* The working folder may change before the file is to be removed. */
-    pidfile_path = g_canonicalize_filename(path, NULL);
     return true;
 }
 
 void pidfile_remove(void)
 {
-    if (pidfile_path) {
-        unlink(pidfile_path);
-        g_clear_pointer(&pidfile_path, g_free);
-    }
+    qemu_remove_pidfile();
 }

@@ -19,7 +19,8 @@ bool daemonize_ready(Error **errp);
 
 /* pidfile_create: write the process's number; the file is kept locked. */
 bool pidfile_create(const char *path, Error **errp);
-/* pidfile_remove: remove what pidfile_create() made, if it did. */
+/* pidfile_remove: remove what pidfile_create() made, if it did and it is still there. Any thread.
+ */
 void pidfile_remove(void);
 
 #endif /* STORAGE_DAEMON_DAEMONIZE_H */

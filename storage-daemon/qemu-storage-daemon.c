@@ -22,6 +22,7 @@
 #include "notify.h"
 #include "options.h"
 #include "qemu/error-report.h"
+#include "qemu/inherited-fds.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
 #include "qom/object_interfaces.h"
@@ -126,6 +127,7 @@ int main(int argc, char **argv)
     OptionResult early;
     int status;
 
+    inherited_fds_record();
     error_init(argv[0]);
     signal(SIGPIPE, SIG_IGN);
     /* A write beyond the limit of file size shall fail, not end everybody's disk. */

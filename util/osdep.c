@@ -4,6 +4,7 @@
 #include "qapi/error.h"
 #include "qemu/atomic.h"
 #include "qemu/cutils.h"
+#include "qemu/inherited-fds.h"
 
 Role main_loop_role;
 Role coroutine_role;
@@ -57,9 +58,16 @@ static int open_cloexec(const char *name, int flags, mode_t mode)
 
 static int open_with_error(const char *name, int flags, mode_t mode, Error **errp)
 {
-    int fd = open_cloexec(name, flags, mode);
-    int saved_errno = errno;
+    int number = qemu_descriptor_in_name(name);
+    int fd, saved_errno;
 
+    if (number >= 0 && !inherited_fd_free_to_use(number)) {
+        error_setg(errp, "Could not open '%s': it was not handed over to this program", name);
+        errno = EBADF;
+        return -1;
+    }
+    fd = open_cloexec(name, flags, mode);
+    saved_errno = errno;
     if (fd >= 0) {
         return fd;
     }

@@ -105,6 +105,34 @@ static bool same_file(int fd, const char *path)
            a.st_ino == b.st_ino;
 }
 
+/* The open descriptor keeps its number from being another file's. A link to it is not ours. */
+static void unlink_if_same(int fd, const char *path)
+{
+    struct stat st;
+
+    if (same_file(fd, path) && lstat(path, &st) == 0 && !S_ISLNK(st.st_mode)) {
+        unlink(path);
+    }
+}
+
+/* Of the last pid file: its name without symbolic links, as the working folder may change. */
+static char *pidfile_path;
+static int pidfile_fd = -1;
+
+static void remember_pidfile(const char *path, int fd)
+{
+    g_free(pidfile_path);
+    pidfile_path = realpath(path, NULL);
+    pidfile_fd = fd;
+}
+
+void qemu_remove_pidfile(void)
+{
+    if (pidfile_path) {
+        unlink_if_same(pidfile_fd, pidfile_path);
+    }
+}
+
 /*
  * The pid file, open and locked; -1 with @errp. A process that ends unlinks its file: the one that
  * was locked may not be the one that is there.
@@ -143,10 +171,11 @@ bool qemu_write_pidfile(const char *path, Error **errp)
     }
     if (ftruncate(fd, 0) < 0 || qemu_write_full(fd, text, len) != (ssize_t)len) {
         error_setg_errno(errp, errno, "Failed to write pid file '%s'", path);
-        unlink(path);
+        unlink_if_same(fd, path);
         close(fd);
         return false;
     }
+    remember_pidfile(path, fd);
     /* @fd stays open: the lock is the process's claim. */
     return true;
 }

@@ -5,6 +5,7 @@
 #include "qapi/error.h"
 #include "qapi/qapi-visit-sockets.h"
 #include "qemu/cutils.h"
+#include "qemu/inherited-fds.h"
 #include "qemu/sockets.h"
 #include "util/qemu-sockets-internal.h"
 
@@ -104,9 +105,11 @@ static int socket_get_fd(const char *fdstr, bool *owned, Error **errp)
         if (fd < 0) {
             return -1;
         }
-    } else if (qemu_strtoi(fdstr, NULL, 10, &fd) < 0 || fd < 0) {
-        error_setg(errp, "Unable to parse FD number '%s'", fdstr);
-        return -1;
+    } else {
+        fd = inherited_fd_find(fdstr, errp);
+        if (fd < 0) {
+            return -1;
+        }
     }
     if (!fd_is_socket(fd)) {
         error_setg(errp, "File descriptor '%s' is not a socket", fdstr);
@@ -122,8 +125,12 @@ static int socket_get_fd(const char *fdstr, bool *owned, Error **errp)
 static int fd_connect(FdSocketAddress *saddr, Error **errp)
 {
     bool owned;
+    int fd = socket_get_fd(saddr->str, &owned, errp);
 
-    return socket_get_fd(saddr->str, &owned, errp);
+    if (fd >= 0 && !owned) {
+        inherited_fd_take(fd);
+    }
+    return fd;
 }
 
 static int fd_listen(FdSocketAddress *saddr, int num, Error **errp)
@@ -137,6 +144,9 @@ static int fd_listen(FdSocketAddress *saddr, int num, Error **errp)
             close(fd);
         }
         return -1;
+    }
+    if (fd >= 0 && !owned) {
+        inherited_fd_take(fd);
     }
     return fd;
 }

@@ -5,6 +5,7 @@
 #include "backend-options.h"
 #include "backend-threads.h"
 #include "qemu/error-report.h"
+#include "qemu/inherited-fds.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
 #include "qemu/sockets.h"
@@ -93,13 +94,14 @@ static void try_to_connect(void *opaque)
     }
 }
 
-static bool take_connected(VuBackend *backend, Error **errp)
+static bool take_connected(VuBackend *backend, SocketAddress *fd, Error **errp)
 {
-    g_autoptr(QIOChannelSocket) sioc = qio_channel_socket_new_fd(backend->options->fd, errp);
+    g_autoptr(QIOChannelSocket) sioc = qio_channel_socket_new();
 
     /* A front-end that has gone cannot come back on this one. */
     backend->options->once = true;
-    return sioc && vhost_user_server_add_client(&backend->server, sioc, errp);
+    return qio_channel_socket_connect_sync(sioc, fd, errp) == 0 &&
+           vhost_user_server_add_client(&backend->server, sioc, errp);
 }
 
 static bool fd_listens(int fd)
@@ -153,7 +155,7 @@ static bool serve(VuBackend *backend, Error **errp)
     }
     return fd_listens(options->fd)
                ? start_server(backend, &fd, errp)
-               : start_server(backend, NULL, errp) && take_connected(backend, errp);
+               : start_server(backend, NULL, errp) && take_connected(backend, &fd, errp);
 }
 
 /* Life */
@@ -219,6 +221,7 @@ int vu_backend_main(int argc, char **argv, const VuBackendClass *cls, VuBackend 
     VuBackendAction action;
     Error *err = NULL;
 
+    inherited_fds_record();
     error_init(argv[0]);
     signal(SIGPIPE, SIG_IGN);
     if (!vu_backend_options_parse(argc, argv, cls, &backend->options, &action, &err)) {

@@ -237,6 +237,11 @@ bool qemu_has_ofd_lock(void);
  * process with the same path is refused.
  */
 bool qemu_write_pidfile(const char *path, Error **errp);
+/*
+ * Removes the file that this process wrote last, unless another one is at its path by now. Any
+ * thread. Ours.
+ */
+void qemu_remove_pidfile(void);
 /* Kernel thread id of the caller. */
 int qemu_get_thread_id(void);
 /* madvise(2): 0, or -1 with errno. */
