@@ -69,6 +69,10 @@ static void stdio_chr_open(Chardev *chr, ChardevBackend *backend, bool *be_opene
     ChardevStdio *opts = backend->u.stdio.data;
     int in, out;
 
+    if (is_daemonized()) {
+        error_setg(errp, "cannot use stdio with -daemonize");
+        return;
+    }
     if (stdio.in_use) {
         error_setg(errp, "cannot use stdio by multiple character devices");
         return;

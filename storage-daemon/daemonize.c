@@ -7,9 +7,12 @@
  * standard error, which it keeps until it is ready.
  */
 #include "qemu/osdep.h"
+#include <dirent.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include "daemonize.h"
+#include "qemu/cutils.h"
+#include "qemu/inherited-fds.h"
 
 static int ready_fd = -1;
 
@@ -27,6 +30,7 @@ bool daemonize_begin(Error **errp)
     int fds[2];
     pid_t pid;
 
+    qemu_set_daemonized();
     if (pipe2(fds, O_CLOEXEC) < 0) {
         error_setg_errno(errp, errno, "cannot daemonize: pipe");
         return false;
@@ -50,12 +54,58 @@ bool daemonize_begin(Error **errp)
     return true;
 }
 
+/* The standard stream of the caller that @st is another opening of; -1 if it is none. */
+static int caller_stream(const struct stat *st)
+{
+    struct stat caller;
+
+    if (!S_ISFIFO(st->st_mode) && !S_ISSOCK(st->st_mode)) {
+        return -1;
+    }
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fstat(fd, &caller) == 0 && caller.st_dev == st->st_dev && caller.st_ino == st->st_ino) {
+            return fd;
+        }
+    }
+    return -1;
+}
+
+/*
+ * Whoever reads what the caller's command writes would wait for its end for ever if something of
+ * ours (a file called /dev/stdout) kept it open.
+ */
+static bool check_streams_unused(Error **errp)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    struct dirent *entry;
+    int fd, stream = -1;
+    struct stat st;
+
+    while (dir && stream < 0 && (entry = readdir(dir))) {
+        if (qemu_strtoi(entry->d_name, NULL, 10, &fd) == 0 && fd > STDERR_FILENO &&
+            !inherited_fd_known(fd) && fstat(fd, &st) == 0) {
+            stream = caller_stream(&st);
+        }
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    if (stream >= 0) {
+        error_setg(errp, "cannot daemonize: something uses standard %s",
+                   (const char *const[]){ "input", "output", "error" }[stream]);
+    }
+    return stream < 0;
+}
+
 bool daemonize_ready(Error **errp)
 {
     int null;
 
     if (ready_fd < 0) {
         return true;
+    }
+    if (!check_streams_unused(errp)) {
+        return false;
     }
     if (chdir("/") < 0) {
         error_setg_errno(errp, errno, "cannot change to the root folder");

@@ -42,6 +42,24 @@ static bool occupy_standard_fds(void)
     return fd >= 0 && close(fd) == 0;
 }
 
+/*
+ * Nobody's disk shall end for a broken pipe, a write beyond the limit of file size, or a signal
+ * that means something to other programs ("kill -USR1").
+ */
+static void ignore_signals(void)
+{
+    static const int harmless[] = {
+        SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT,
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(harmless); i++) {
+        signal(harmless[i], SIG_IGN);
+    }
+    for (int number = SIGRTMIN; number <= SIGRTMAX; number++) {
+        signal(number, SIG_IGN);
+    }
+}
+
 /* Exports, their clients and their queues need many; the soft limit is for programs that select().
  */
 static void raise_descriptor_limit(void)
@@ -129,9 +147,7 @@ int main(int argc, char **argv)
 
     inherited_fds_record();
     error_init(argv[0]);
-    signal(SIGPIPE, SIG_IGN);
-    /* A write beyond the limit of file size shall fail, not end everybody's disk. */
-    signal(SIGXFSZ, SIG_IGN);
+    ignore_signals();
     if (!occupy_standard_fds()) {
         return EXIT_FAILURE;
     }

@@ -195,3 +195,13 @@ bool inherited_fd_free_to_use(int fd)
     pthread_mutex_unlock(&lock);
     return ok;
 }
+
+bool inherited_fd_known(int fd)
+{
+    bool known;
+
+    pthread_mutex_lock(&lock);
+    known = inherited && look_up(fd);
+    pthread_mutex_unlock(&lock);
+    return known;
+}

@@ -180,6 +180,18 @@ bool qemu_write_pidfile(const char *path, Error **errp)
     return true;
 }
 
+static bool daemonized;
+
+bool is_daemonized(void)
+{
+    return daemonized;
+}
+
+void qemu_set_daemonized(void)
+{
+    daemonized = true;
+}
+
 static char *exec_dir;
 
 void qemu_init_exec_dir(const char *argv0)

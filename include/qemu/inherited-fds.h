@@ -26,6 +26,9 @@ int inherited_fd_find(const char *text, Error **errp);
 /* inherited_fd_take: From now on @fd, and after it its number, is taken for good. Any thread. */
 void inherited_fd_take(int fd);
 
+/* inherited_fd_known: Whether @fd was open when the program started. Any thread. */
+bool inherited_fd_known(int fd);
+
 /* inherited_fd_free_to_use: Whether @fd may be meant by its number. Any thread. */
 bool inherited_fd_free_to_use(int fd);
 

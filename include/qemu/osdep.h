@@ -242,6 +242,12 @@ bool qemu_write_pidfile(const char *path, Error **errp);
  * thread. Ours.
  */
 void qemu_remove_pidfile(void);
+/*
+ * Whether the program goes, or has gone, to the background, where the standard streams are nothing;
+ * the setter is ours.
+ */
+bool is_daemonized(void);
+void qemu_set_daemonized(void);
 /* Kernel thread id of the caller. */
 int qemu_get_thread_id(void);
 /* madvise(2): 0, or -1 with errno. */

@@ -12,6 +12,7 @@ import tempfile
 import unittest
 
 from support import paths
+from support.qmp import Qmp, QmpError
 from support.waiting import TIMEOUT, until
 
 PROGRAM = 'qemu-storage-daemon'
@@ -352,6 +353,54 @@ class Background(CommandLine):
         self.assertEqual(sorted(os.listdir(self.folder)), ['c.sock', 'e.sock', 'pid'])
         os.kill(pid, signal.SIGTERM)
         until(lambda: not os.listdir(self.folder), 'the files are gone')
+
+    def test_what_needs_the_standard_streams_is_refused(self):
+        for word in ('stdio,id=c', '{"id": "c", "backend": {"type": "stdio", "data": {}}}'):
+            self.refused('--daemonize', '--chardev', word,
+                         message='cannot use stdio with -daemonize')
+        self.background('--chardev', 'socket,id=m,path=m.sock,server=on,wait=off', '--monitor',
+                        'm')
+        qmp = Qmp(self.path('m.sock'))
+        self.addCleanup(qmp.close)
+        with self.assertRaisesRegex(QmpError, 'cannot use stdio with -daemonize'):
+            qmp.command('chardev-add', id='c', backend={'type': 'stdio', 'data': {}})
+
+    def test_nothing_keeps_the_callers_pipe_open(self):
+        for words, stream in ((('--chardev', 'file,id=c,path=/dev/stdout'), 'output'),
+                              (('--trace', 'file=/dev/stderr'), 'error'),
+                              (('--chardev', 'null,id=c,logfile=/proc/self/fd/2'), 'error')):
+            result = self.run_program('--daemonize', *words)
+            self.assertEqual(result.stderr, f'{PROGRAM}: cannot daemonize: something uses standard '
+                                            f'{stream}\n')
+            self.assertEqual(result.returncode, 1)
+
+    def test_a_shell_gets_what_it_waits_for(self):
+        self.background()
+        result = subprocess.run(
+            ['sh', '-c', 'echo "$("$0" --daemonize --pidfile other --chardev stdio,id=c '
+             '--monitor c 2>&1)"', paths.daemon()], cwd=self.folder, capture_output=True,
+            text=True, timeout=TIMEOUT, check=False)
+        self.assertIn('cannot use stdio with -daemonize', result.stdout)
+        result = subprocess.run(
+            ['sh', '-c', 'out=$("$0" --daemonize --pidfile other); echo done; kill $(cat other)',
+             paths.daemon()], cwd=self.folder, capture_output=True, text=True, timeout=TIMEOUT,
+            check=False)
+        self.assertEqual((result.stdout, result.stderr), ('done\n', ''))
+        until(lambda: not os.path.exists(self.path('other')), 'the other one ends')
+
+    def test_signals_of_other_programs_do_not_end_it(self):
+        process = self.start('--pidfile', 'pid', '--chardev',
+                             'socket,id=c,path=c.sock,server=on,wait=off', '--monitor', 'c')
+        until(lambda: os.path.exists(self.path('pid')), 'it is up')
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM,
+                       signal.SIGPROF, signal.SIGIO, signal.SIGPWR, signal.SIGPIPE,
+                       signal.SIGRTMIN, signal.SIGRTMIN + 7, signal.SIGRTMAX):
+            process.send_signal(number)
+        qmp = Qmp(self.path('c.sock'))
+        self.addCleanup(qmp.close)
+        self.assertTrue(qmp.command('query-version'))
+        process.terminate()
+        self.assertEqual(process.wait(TIMEOUT), 0)
 
     def test_errors_reach_the_callers_stderr(self):
         result = self.run_program('--daemonize', '--pidfile', 'pid', '--object', 'x,id=a')
