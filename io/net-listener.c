@@ -5,6 +5,7 @@
 #include "io/net-listener.h"
 #include "io/dns-resolver.h"
 #include "qapi/error.h"
+#include "qemu/main-loop.h"
 
 #include "trace.h"
 
@@ -22,6 +23,15 @@ void qio_net_listener_set_name(QIONetListener *listener, const char *name)
     listener->name = g_strdup(name);
 }
 
+/* The watch of one socket; it holds a reference to the listener. */
+struct QIONetListenerWatch {
+    QIONetListener *listener;
+    QIOChannel *ioc;
+    QIOChannelFunc func;
+    AioContext *ctx; /* that waits for it, or NULL */
+    GSource *source; /* or this */
+};
+
 static void clear_source(GSource **source)
 {
     if (*source) {
@@ -31,6 +41,23 @@ static void clear_source(GSource **source)
 }
 
 static gboolean listener_readable(QIOChannel *ioc, GIOCondition condition, gpointer opaque);
+
+static void unwatch_socket(QIONetListener *listener, size_t i)
+{
+    QIONetListenerWatch *watch = listener->watch[i];
+
+    if (!watch) {
+        return;
+    }
+    listener->watch[i] = NULL;
+    if (watch->ctx) {
+        aio_set_fd_handler(watch->ctx, QIO_CHANNEL_SOCKET(watch->ioc)->fd, NULL, NULL, NULL, NULL,
+                           NULL);
+    }
+    clear_source(&watch->source);
+    g_free(watch);
+    object_unref(listener);
+}
 
 static gboolean listener_still_waiting(gpointer opaque)
 {
@@ -48,7 +75,7 @@ static gboolean listener_waiting(QIOChannel *ioc, GIOCondition condition, gpoint
 
     for (size_t i = 0; i < listener->nsioc; i++) {
         if (QIO_CHANNEL(listener->sioc[i]) == ioc) {
-            clear_source(&listener->io_source[i]);
+            unwatch_socket(listener, i);
         }
     }
     if (!listener->waiting_source) {
@@ -60,6 +87,37 @@ static gboolean listener_waiting(QIOChannel *ioc, GIOCondition condition, gpoint
     return G_SOURCE_REMOVE;
 }
 
+/* An IOHandler; the watch may end, and be freed, in its callback. */
+static void watch_ready(void *opaque)
+{
+    QIONetListenerWatch *watch = opaque;
+
+    watch->func(watch->ioc, G_IO_IN, watch->listener);
+}
+
+/*
+ * Among the main loop's descriptors if clients are for its thread: GLib would ask the kernel for
+ * each of thousands of listeners at each turn.
+ */
+static QIONetListenerWatch *watch_new(QIONetListener *listener, QIOChannel *ioc,
+                                      QIOChannelFunc func)
+{
+    QIONetListenerWatch *watch = g_new0(QIONetListenerWatch, 1);
+
+    watch->listener = QIO_NET_LISTENER(object_ref(listener));
+    watch->ioc = ioc;
+    watch->func = func;
+    watch->ctx = listener->io_context ? NULL : iohandler_get_aio_context();
+    if (watch->ctx) {
+        aio_set_fd_handler(watch->ctx, QIO_CHANNEL_SOCKET(ioc)->fd, watch_ready, NULL, NULL, NULL,
+                           watch);
+    } else {
+        watch->source =
+            qio_channel_add_watch_source(ioc, G_IO_IN, func, listener, NULL, listener->io_context);
+    }
+    return watch;
+}
+
 /* Watch socket @i if anybody wants its clients, or to know of them. */
 static void watch_socket(QIONetListener *listener, size_t i)
 {
@@ -67,10 +125,8 @@ static void watch_socket(QIONetListener *listener, size_t i)
                           : listener->waiting_func ? listener_waiting
                                                    : NULL;
 
-    if (func && !listener->retry_source && !listener->io_source[i]) {
-        listener->io_source[i] =
-            qio_channel_add_watch_source(QIO_CHANNEL(listener->sioc[i]), G_IO_IN, func,
-                                         object_ref(listener), object_unref, listener->io_context);
+    if (func && !listener->retry_source && !listener->watch[i]) {
+        listener->watch[i] = watch_new(listener, QIO_CHANNEL(listener->sioc[i]), func);
     }
 }
 
@@ -86,7 +142,7 @@ static void unwatch_all(QIONetListener *listener)
     clear_source(&listener->retry_source);
     clear_source(&listener->waiting_source);
     for (size_t i = 0; i < listener->nsioc; i++) {
-        clear_source(&listener->io_source[i]);
+        unwatch_socket(listener, i);
     }
 }
 
@@ -217,9 +273,9 @@ void qio_net_listener_add(QIONetListener *listener, QIOChannelSocket *sioc)
         qio_channel_set_name(QIO_CHANNEL(sioc), name);
     }
     listener->sioc = g_renew(QIOChannelSocket *, listener->sioc, listener->nsioc);
-    listener->io_source = g_renew(GSource *, listener->io_source, listener->nsioc);
+    listener->watch = g_renew(QIONetListenerWatch *, listener->watch, listener->nsioc);
     listener->sioc[i] = QIO_CHANNEL_SOCKET(object_ref(sioc));
-    listener->io_source[i] = NULL;
+    listener->watch[i] = NULL;
     listener->connected = true;
     watch_socket(listener, i);
 }
@@ -314,7 +370,7 @@ void qio_net_listener_disconnect(QIONetListener *listener)
         object_unref(self->sioc[i]);
     }
     g_clear_pointer(&self->sioc, g_free);
-    g_clear_pointer(&self->io_source, g_free);
+    g_clear_pointer(&self->watch, g_free);
     self->nsioc = 0;
     self->connected = false;
 }
@@ -337,7 +393,7 @@ static void listener_finalize(Object *obj)
     }
     g_clear_pointer(&listener->io_context, g_main_context_unref);
     g_free(listener->sioc);
-    g_free(listener->io_source);
+    g_free(listener->watch);
     g_free(listener->name);
 }
 

@@ -49,14 +49,9 @@ void aio_poll_sync(AioContext *ctx)
     }
     QEMU_LOCK_GUARD(&ctx->list_lock);
     ctx->pollers_gen = qatomic_read(&ctx->handlers_gen);
-    ctx->nr_unpolled = 0;
     g_ptr_array_set_size(ctx->pollers, 0);
-    QLIST_FOREACH (node, &ctx->handlers, node) {
-        if (node->io_poll) {
-            g_ptr_array_add(ctx->pollers, node);
-        } else if (node->opaque != &ctx->notifier) {
-            ctx->nr_unpolled++;
-        }
+    QLIST_FOREACH (node, &ctx->polled_handlers, node_polled) {
+        g_ptr_array_add(ctx->pollers, node);
     }
 }
 
@@ -137,7 +132,7 @@ bool aio_poll_end(AioContext *ctx)
 /* Nothing that needs a system call may be starved: all must be seen from here. */
 static bool poll_worthwhile(AioContext *ctx)
 {
-    return ctx->fdmon_ops->poll_ready || ctx->nr_unpolled == 0;
+    return ctx->fdmon_ops->poll_ready || qatomic_read(&ctx->nr_unpolled) == 0;
 }
 
 static bool poll_look(AioContext *ctx)

@@ -6,7 +6,7 @@
  *
  * A handler is a node that does not change: setting a descriptor's handlers anew puts a new node
  * in the place of the old one, under list_lock, and counts handlers_gen up.  The home thread walks
- * copies of the list that it makes anew when the count has changed, so walking takes no lock.  A
+ * a copy of those that poll, made anew when the count has changed, so walking takes no lock.  A
  * removed node is marked and stays in memory until the home thread is outside all iterations.
  *
  * What the monitor finds is put on ready_handlers and ready_cqes, which belong to the context
@@ -23,14 +23,33 @@
 
 static AioHandler *find_handler(AioContext *ctx, int fd)
 {
-    AioHandler *node;
+    return g_hash_table_lookup(ctx->handler_by_fd, GINT_TO_POINTER(fd));
+}
 
-    QLIST_FOREACH (node, &ctx->handlers, node) {
-        if (node->fd == fd) {
-            return node;
-        }
+/* Does a loop that only polls busily miss what comes for @node? */
+static bool handler_unpolled(AioContext *ctx, const AioHandler *node)
+{
+    return !node->io_poll && node->opaque != &ctx->notifier;
+}
+
+static void link_handler(AioContext *ctx, AioHandler *node)
+{
+    QLIST_INSERT_HEAD(&ctx->handlers, node, node);
+    g_hash_table_insert(ctx->handler_by_fd, GINT_TO_POINTER(node->fd), node);
+    if (node->io_poll) {
+        QLIST_INSERT_HEAD(&ctx->polled_handlers, node, node_polled);
     }
-    return NULL;
+    qatomic_set(&ctx->nr_unpolled, ctx->nr_unpolled + handler_unpolled(ctx, node));
+}
+
+static void unlink_handler(AioContext *ctx, AioHandler *node)
+{
+    QLIST_REMOVE(node, node);
+    g_hash_table_remove(ctx->handler_by_fd, GINT_TO_POINTER(node->fd));
+    if (node->io_poll) {
+        QLIST_REMOVE(node, node_polled);
+    }
+    qatomic_set(&ctx->nr_unpolled, ctx->nr_unpolled - handler_unpolled(ctx, node));
 }
 
 static AioHandler *replace_handler(AioContext *ctx, int fd, AioHandler *new_node)
@@ -42,14 +61,14 @@ static AioHandler *replace_handler(AioContext *ctx, int fd, AioHandler *new_node
     if (!old_node && !new_node) {
         return NULL;
     }
-    if (new_node) {
-        QLIST_INSERT_HEAD(&ctx->handlers, new_node, node);
-    }
     if (old_node) {
-        QLIST_REMOVE(old_node, node);
+        unlink_handler(ctx, old_node);
         qatomic_store_release(&old_node->deleted, true);
         QSIMPLEQ_INSERT_TAIL(&ctx->deleted_handlers, old_node, node_deleted);
         qatomic_inc(&ctx->nr_deleted);
+    }
+    if (new_node) {
+        link_handler(ctx, new_node);
     }
     ctx->fdmon_ops->update(ctx, old_node, new_node);
     qatomic_inc(&ctx->handlers_gen);
@@ -331,6 +350,8 @@ static bool fdmon_wanted(const FDMonOps *ops)
 void aio_context_setup(AioContext *ctx)
 {
     QLIST_INIT(&ctx->handlers);
+    QLIST_INIT(&ctx->polled_handlers);
+    ctx->handler_by_fd = g_hash_table_new(NULL, NULL);
     QSIMPLEQ_INIT(&ctx->deleted_handlers);
     QTAILQ_INIT(&ctx->ready_handlers);
     QSIMPLEQ_INIT(&ctx->ready_cqes);
@@ -380,6 +401,7 @@ void aio_context_destroy(AioContext *ctx)
         g_free(node);
     }
     g_ptr_array_free(ctx->pollers, TRUE);
+    g_hash_table_destroy(ctx->handler_by_fd);
 }
 
 bool aio_has_io_uring(void)

@@ -29,6 +29,7 @@ struct AioHandler {
     IOHandler *io_poll_begin; /* atomic reads by the home thread */
     IOHandler *io_poll_end;
     QLIST_ENTRY(AioHandler) node;
+    QLIST_ENTRY(AioHandler) node_polled; /* if it has io_poll */
     QSIMPLEQ_ENTRY(AioHandler) node_deleted;
 
     /* Atomic. */

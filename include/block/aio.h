@@ -127,6 +127,9 @@ struct AioContext {
     /* Under @list_lock. */
     QemuMutex list_lock;
     QLIST_HEAD(, AioHandler) handlers;            /* one per descriptor */
+    GHashTable *handler_by_fd;                    /* the same ones */
+    QLIST_HEAD(, AioHandler) polled_handlers;     /* those of them with io_poll */
+    unsigned nr_unpolled;                         /* those without, less our own; atomic to read */
     QSIMPLEQ_HEAD(, AioHandler) deleted_handlers; /* unlinked, not yet freed */
     unsigned nr_deleted;                          /* their number; atomic to read */
     ThreadPoolAio *thread_pool;                   /* made at first use */
@@ -139,7 +142,6 @@ struct AioContext {
     QSIMPLEQ_HEAD(, CqeHandler) ready_cqes;
     GPtrArray *pollers;      /* handlers with io_poll, as of pollers_gen */
     unsigned pollers_gen;    /* a value of handlers_gen */
-    unsigned nr_unpolled;    /* handlers without io_poll, as of pollers_gen */
     unsigned depth;          /* nested iterations */
     int64_t poll_since;      /* get_clock() when it began to wait; 0: it does not */
     bool poll_started;       /* between io_poll_begin and io_poll_end */

@@ -13,6 +13,10 @@
  * for a client, watching pauses for a moment instead of spinning.
  *
  * Disconnecting closes the sockets and removes the UNIX socket files that they made.
+ * Where that is the default one, the main loop's AioContext for descriptors waits
+ * (iohandler_get_aio_context()), so that a turn of the loop does not cost more for
+ * each listener.
+ *
  * All functions are for the thread of the GMainContext.
  */
 #ifndef QIO_NET_LISTENER_H
@@ -30,12 +34,14 @@ typedef void (*QIONetListenerClientFunc)(QIONetListener *listener, QIOChannelSoc
 /* A client waits in the backlog while there is no client callback. */
 typedef void (*QIONetListenerWaitingFunc)(QIONetListener *listener, gpointer data);
 
+typedef struct QIONetListenerWatch QIONetListenerWatch;
+
 struct QIONetListener {
     Object parent;
 
     char *name;
-    QIOChannelSocket **sioc; /* the listening sockets, nsioc of them */
-    GSource **io_source;     /* their watches; NULL elements while not watched */
+    QIOChannelSocket **sioc;     /* the listening sockets, nsioc of them */
+    QIONetListenerWatch **watch; /* theirs; NULL elements while not watched */
     size_t nsioc;
     bool connected; /* has sockets */
 

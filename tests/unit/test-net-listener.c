@@ -5,6 +5,7 @@
 #include "io/dns-resolver.h"
 #include "io/net-listener.h"
 #include "qapi/error.h"
+#include "qemu/main-loop.h"
 
 #include <sys/resource.h>
 
@@ -86,6 +87,64 @@ static void test_unix(void)
     g_assert_cmpint(access(path, F_OK), ==, -1);
 }
 
+static void test_context_of_its_own(void)
+{
+    g_autofree char *path = harness_tmpfile("s");
+    g_autoptr(GMainContext) context = g_main_context_new();
+    SocketAddress addr = unix_address(path);
+    QIONetListener *listener = qio_net_listener_new();
+    Guests guests = { 0 };
+
+    g_assert_cmpint(qio_net_listener_open_sync(listener, &addr, 1, &error_abort), ==, 0);
+    qio_net_listener_set_client_func_full(listener, on_client, &guests, on_notify, context);
+    connect_and_leave(&addr);
+    run_pending();
+    g_assert_cmpuint(guests.count, ==, 0);
+    while (!guests.count) {
+        g_main_context_iteration(context, TRUE);
+    }
+    end_listener(listener, &guests);
+}
+
+static int count_polled_descriptors(void)
+{
+    GMainContext *context = g_main_context_default();
+    gint priority, timeout, count;
+
+    g_assert_true(g_main_context_acquire(context));
+    g_main_context_prepare(context, &priority);
+    count = g_main_context_query(context, priority, &timeout, NULL, 0);
+    g_main_context_release(context);
+    run_pending();
+    return count;
+}
+
+static void test_turns_cost_the_same(void)
+{
+    g_autofree char *path = harness_tmpfile("s");
+    int before = count_polled_descriptors();
+    QIONetListener *listeners[8];
+    Guests guests = { 0 };
+
+    for (int i = 0; i < ARRAY_SIZE(listeners); i++) {
+        g_autofree char *own_path = g_strdup_printf("%s%d", path, i);
+        SocketAddress addr = unix_address(own_path);
+
+        listeners[i] = qio_net_listener_new();
+        g_assert_cmpint(qio_net_listener_open_sync(listeners[i], &addr, 1, &error_abort), ==, 0);
+        qio_net_listener_set_client_func(listeners[i], on_client, &guests, on_notify);
+    }
+    if (!g_strcmp0(g_getenv("AIO_FDMON"), "poll")) {
+        g_test_skip("poll() is asked for");
+    } else {
+        g_assert_cmpint(count_polled_descriptors(), ==, before);
+    }
+    for (int i = 0; i < ARRAY_SIZE(listeners); i++) {
+        end_listener(listeners[i], &guests);
+        guests = (Guests){ 0 };
+    }
+}
+
 static void test_switched_off(void)
 {
     g_autofree char *path = harness_tmpfile("s");
@@ -95,7 +154,8 @@ static void test_switched_off(void)
 
     qio_net_listener_open_sync(listener, &addr, 4, &error_abort);
     connect_and_leave(&addr);
-    /* Nobody asks for clients: there is nothing at all to do. */
+    /* Nobody asks for clients: there is nothing at all to do, once the past has been dealt with. */
+    run_pending();
     g_assert_false(g_main_context_iteration(NULL, FALSE));
 
     qio_net_listener_set_client_func(listener, on_client, &guests, NULL);
@@ -105,6 +165,7 @@ static void test_switched_off(void)
     qio_net_listener_set_client_func(listener, NULL, NULL, NULL);
     connect_and_leave(&addr);
     connect_and_leave(&addr);
+    run_pending();
     g_assert_false(g_main_context_iteration(NULL, FALSE));
     g_assert_cmpint(guests.count, ==, 1);
 
@@ -302,10 +363,14 @@ static void test_resolver(void)
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
+    qemu_init_main_loop(&error_abort);
     module_call_init(MODULE_INIT_QOM);
     /* GLib keeps the wake-up descriptor of the default context. */
     g_main_context_iteration(NULL, FALSE);
     harness_add("/io/net-listener/unix_clients_are_handed_over", test_unix);
+    harness_add("/io/net-listener/clients_may_be_for_another_context", test_context_of_its_own);
+    harness_add("/io/net-listener/a_turn_of_the_loop_polls_no_more_for_more_listeners",
+                test_turns_cost_the_same);
     harness_add("/io/net-listener/clients_wait_while_it_is_switched_off", test_switched_off);
     harness_add("/io/net-listener/every_address_of_a_host_shares_a_port", test_inet);
     harness_add("/io/net-listener/inherited_socket_serves", test_inherited);
