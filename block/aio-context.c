@@ -197,12 +197,35 @@ static void node_unref(gpointer bs)
     bdrv_unref(bs);
 }
 
-GPtrArray *bdrv_placed_nodes(void)
+static void collect_connected(GHashTable *seen, BlockDriverState *bs)
+{
+    BdrvChild *c;
+
+    if (!g_hash_table_add(seen, bs)) {
+        return;
+    }
+    QLIST_FOREACH (c, &bs->parents, next_parent) {
+        if (c->klass->parent_is_bds) {
+            collect_connected(seen, c->opaque);
+        }
+    }
+    QLIST_FOREACH (c, &bs->children, next) {
+        collect_connected(seen, c->bs);
+    }
+}
+
+GPtrArray *bdrv_placed_nodes(BlockDriverState *bs)
 {
     GPtrArray *nodes = g_ptr_array_new_with_free_func(node_unref);
+    g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+    GHashTableIter iter;
+    gpointer node;
 
     GLOBAL_STATE_CODE();
-    for (BlockDriverState *bs = bdrv_next_all_states(NULL); bs; bs = bdrv_next_all_states(bs)) {
+    collect_connected(seen, bs);
+    g_hash_table_iter_init(&iter, seen);
+    while (g_hash_table_iter_next(&iter, &node, NULL)) {
+        bs = node;
         if (bs->placed) {
             bdrv_ref(bs);
             g_ptr_array_add(nodes, bs);

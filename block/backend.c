@@ -13,10 +13,12 @@
 #include "qemu/atomic.h"
 #include "qemu/id.h"
 #include "qemu/main-loop.h"
+#include "qemu/str-hash.h"
 #include "block/aio-wait.h"
 #include "block/backend.h"
 
 static QTAILQ_HEAD(, BlockBackend) block_backends = QTAILQ_HEAD_INITIALIZER(block_backends);
+static GHashTable *backends_by_name; /* those that have one */
 
 /* As the parent of a node */
 
@@ -306,6 +308,10 @@ bool monitor_add_blk(BlockBackend *blk, const char *name, Error **errp)
         error_setg(errp, "Device name '%s' conflicts with an existing node name", name);
     } else {
         blk->name = g_strdup(name);
+        if (!backends_by_name) {
+            backends_by_name = str_table_new();
+        }
+        g_hash_table_insert(backends_by_name, blk->name, blk);
         return true;
     }
     return false;
@@ -314,17 +320,20 @@ bool monitor_add_blk(BlockBackend *blk, const char *name, Error **errp)
 void monitor_remove_blk(BlockBackend *blk)
 {
     GLOBAL_STATE_CODE();
+    if (!blk->name) {
+        return;
+    }
+    g_hash_table_remove(backends_by_name, blk->name);
+    if (!g_hash_table_size(backends_by_name)) {
+        g_clear_pointer(&backends_by_name, g_hash_table_unref);
+    }
     g_clear_pointer(&blk->name, g_free);
 }
 
 BlockBackend *blk_by_name(const char *name)
 {
-    for (BlockBackend *blk = blk_next(NULL); blk; blk = blk_next(blk)) {
-        if (!strcmp(blk->name, name)) {
-            return blk;
-        }
-    }
-    return NULL;
+    GLOBAL_STATE_CODE();
+    return backends_by_name ? g_hash_table_lookup(backends_by_name, name) : NULL;
 }
 
 BlockBackend *blk_all_next(BlockBackend *blk)

@@ -15,6 +15,7 @@
 #include "qemu/id.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
+#include "qemu/str-hash.h"
 #include "block/block_int.h"
 #include "block/node.h"
 #include "system/block-backend.h"
@@ -24,6 +25,7 @@
 #define NODE_NAME_MAX 31
 
 static QTAILQ_HEAD(, BlockDriverState) all_nodes = QTAILQ_HEAD_INITIALIZER(all_nodes);
+static GHashTable *nodes_by_name; /* the same ones */
 static QLIST_HEAD(, BlockDriver) all_drivers = QLIST_HEAD_INITIALIZER(all_drivers);
 
 void bdrv_init(void)
@@ -52,15 +54,26 @@ BlockDriver *bdrv_find_format(const char *format_name)
 /* Also finds a node that is just being opened. */
 static BlockDriverState *node_named(const char *node_name)
 {
-    BlockDriverState *bs;
-
     GLOBAL_STATE_CODE();
-    QTAILQ_FOREACH (bs, &all_nodes, node_list) {
-        if (!strcmp(bs->node_name, node_name)) {
-            return bs;
-        }
+    return nodes_by_name ? g_hash_table_lookup(nodes_by_name, node_name) : NULL;
+}
+
+static void list_node(BlockDriverState *bs)
+{
+    if (!nodes_by_name) {
+        nodes_by_name = str_table_new();
     }
-    return NULL;
+    g_hash_table_insert(nodes_by_name, bs->node_name, bs);
+    QTAILQ_INSERT_TAIL(&all_nodes, bs, node_list);
+}
+
+static void unlist_node(BlockDriverState *bs)
+{
+    QTAILQ_REMOVE(&all_nodes, bs, node_list);
+    g_hash_table_remove(nodes_by_name, bs->node_name);
+    if (QTAILQ_EMPTY(&all_nodes)) {
+        g_clear_pointer(&nodes_by_name, g_hash_table_unref);
+    }
 }
 
 BlockDriverState *bdrv_find_node(const char *node_name)
@@ -170,7 +183,7 @@ BlockDriverState *bdrv_new_node(BlockDriver *drv, const char *node_name, Error *
     QLIST_INIT(&bs->children);
     QLIST_INIT(&bs->parents);
     QLIST_INIT(&bs->aio_notifiers);
-    QTAILQ_INSERT_TAIL(&all_nodes, bs, node_list);
+    list_node(bs);
     return bs;
 }
 
@@ -188,7 +201,7 @@ void bdrv_free_node(BlockDriverState *bs)
     assert(QLIST_EMPTY(&bs->parents) && QLIST_EMPTY(&bs->aio_notifiers));
     remove_children(bs);
     if (!bs->closing) {
-        QTAILQ_REMOVE(&all_nodes, bs, node_list);
+        unlist_node(bs);
     }
     qemu_mutex_destroy(&bs->reqs_lock);
     aio_context_unref(bs->aio_context);
@@ -208,7 +221,7 @@ static void bdrv_close(BlockDriverState *bs)
     assert(bs->refcnt == 0);
     trace_bdrv_close(bs, bs->node_name);
     bs->closing = true;
-    QTAILQ_REMOVE(&all_nodes, bs, node_list);
+    unlist_node(bs);
     bdrv_drained_begin(bs);
     ret = bdrv_is_read_only(bs) ? 0 : bdrv_flush(bs);
     if (ret < 0) {

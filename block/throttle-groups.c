@@ -10,6 +10,7 @@
 #include "qemu/atomic.h"
 #include "qemu/main-loop.h"
 #include "qemu/queue.h"
+#include "qemu/str-hash.h"
 #include "qemu/thread.h"
 #include "block/aio-wait.h"
 #include "block/throttle-groups.h"
@@ -20,7 +21,6 @@ struct ThrottleGroup {
     QEMUClockType clock_type;
     /* Under groups_lock. */
     unsigned int refcnt;
-    QTAILQ_ENTRY(ThrottleGroup) list;
     /* Under lock. */
     QemuMutex lock;
     ThrottleState ts;
@@ -29,7 +29,7 @@ struct ThrottleGroup {
     ThrottleGroupMember *last[THROTTLE_MAX]; /* whose turn was before; NULL: begin with the first */
 };
 
-static QTAILQ_HEAD(, ThrottleGroup) groups = QTAILQ_HEAD_INITIALIZER(groups);
+static GHashTable *groups; /* by name; under groups_lock; NULL: none */
 static QemuMutex groups_lock;
 
 static void __attribute__((constructor)) throttle_groups_init(void)
@@ -47,14 +47,7 @@ static ThrottleGroup *group_of(ThrottleGroupMember *tgm)
 /* Under groups_lock. */
 static ThrottleGroup *group_find(const char *name)
 {
-    ThrottleGroup *tg;
-
-    QTAILQ_FOREACH (tg, &groups, list) {
-        if (!strcmp(tg->name, name)) {
-            return tg;
-        }
-    }
-    return NULL;
+    return groups ? g_hash_table_lookup(groups, name) : NULL;
 }
 
 static ThrottleGroup *group_new(const char *name)
@@ -66,7 +59,10 @@ static ThrottleGroup *group_new(const char *name)
     qemu_mutex_init(&tg->lock);
     throttle_init(&tg->ts);
     QTAILQ_INIT(&tg->members);
-    QTAILQ_INSERT_TAIL(&groups, tg, list);
+    if (!groups) {
+        groups = str_table_new();
+    }
+    g_hash_table_insert(groups, tg->name, tg);
     return tg;
 }
 
@@ -92,7 +88,10 @@ static void group_unref(ThrottleGroup *tg)
         if (--tg->refcnt > 0) {
             return;
         }
-        QTAILQ_REMOVE(&groups, tg, list);
+        g_hash_table_remove(groups, tg->name);
+        if (!g_hash_table_size(groups)) {
+            g_clear_pointer(&groups, g_hash_table_unref);
+        }
     }
     assert(QTAILQ_EMPTY(&tg->members));
     qemu_mutex_destroy(&tg->lock);

@@ -12,6 +12,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qobject-input.h"
+#include "qemu/str-hash.h"
 #include "qobject/qdict.h"
 
 static Frame *top_frame(QObjectInputVisitor *qiv)
@@ -118,7 +119,7 @@ static void push_frame(QObjectInputVisitor *qiv, const char *name, QObject *obj)
     QDict *qdict = qobject_to(QDict, obj);
 
     if (qdict) {
-        frame.left = g_hash_table_new(g_str_hash, g_str_equal);
+        frame.left = str_table_new();
         for (const QDictEntry *e = qdict_first(qdict); e; e = qdict_next(qdict, e)) {
             g_hash_table_add(frame.left, e->key);
         }

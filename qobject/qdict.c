@@ -2,6 +2,7 @@
 /* Objects: a hash table to find members by name, and a list to keep their order. */
 
 #include "qemu/osdep.h"
+#include "qemu/str-hash.h"
 #include "qobject/qbool.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
@@ -14,7 +15,7 @@ QDict *qdict_new(void)
     QDict *qdict = g_new0(QDict, 1);
 
     qobject_init(QOBJECT(qdict), QTYPE_QDICT);
-    qdict->table = g_hash_table_new(g_str_hash, g_str_equal);
+    qdict->table = str_table_new();
     QTAILQ_INIT(&qdict->entries);
     return qdict;
 }

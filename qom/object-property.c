@@ -3,6 +3,7 @@
  * Tables of properties: those of a class and those that an instance adds.
  */
 #include "qemu/osdep.h"
+#include "qemu/str-hash.h"
 #include "qom/object-internal.h"
 
 static void property_free(gpointer data)
@@ -17,7 +18,7 @@ static void property_free(gpointer data)
 
 GHashTable *property_table_new(void)
 {
-    return g_hash_table_new_full(g_str_hash, g_str_equal, NULL, property_free);
+    return g_hash_table_new_full(str_hash_seeded, g_str_equal, NULL, property_free);
 }
 
 static ObjectProperty *property_insert(GHashTable *table, const char *name, const char *type)

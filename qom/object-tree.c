@@ -3,7 +3,7 @@
  * The tree of objects: children, containers and paths.
  *
  * A child has one parent, which holds a reference to it through a "child<TYPE>" property. The
- * parent's table is the only index, so a child finds its own name there.
+ * child knows the name of that property.
  */
 #include "qemu/osdep.h"
 #include "qom/object-internal.h"
@@ -23,6 +23,7 @@ static void child_release(Object *obj, const char *name, void *opaque)
 {
     Object *child = opaque;
 
+    child->name = NULL;
     if (child->class->unparent) {
         child->class->unparent(child);
     }
@@ -43,6 +44,7 @@ ObjectProperty *object_property_try_add_child(Object *obj, const char *name, Obj
         prop->resolve = child_resolve;
         object_ref(child);
         child->parent = obj;
+        child->name = prop->name;
     }
     return prop;
 }
@@ -52,31 +54,10 @@ ObjectProperty *object_property_add_child(Object *obj, const char *name, Object 
     return object_property_try_add_child(obj, name, child, &error_abort);
 }
 
-static ObjectProperty *parent_property(const Object *obj)
-{
-    GHashTableIter iter;
-    gpointer value;
-
-    if (!obj->parent) {
-        return NULL;
-    }
-    g_hash_table_iter_init(&iter, obj->parent->properties);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        ObjectProperty *prop = value;
-
-        if (property_is_child(prop) && prop->opaque == obj) {
-            return prop;
-        }
-    }
-    return NULL;
-}
-
 void object_unparent(Object *obj)
 {
-    ObjectProperty *prop = parent_property(obj);
-
-    if (prop) {
-        object_property_del(obj->parent, prop->name);
+    if (obj->parent && obj->name) {
+        object_property_del(obj->parent, obj->name);
     }
 }
 
@@ -153,9 +134,7 @@ Object *object_get_objects_root(void)
 
 const char *object_get_canonical_path_component(const Object *obj)
 {
-    ObjectProperty *prop = parent_property(obj);
-
-    return prop ? prop->name : NULL;
+    return obj->name;
 }
 
 char *object_get_canonical_path(const Object *obj)

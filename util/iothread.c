@@ -49,6 +49,8 @@ struct IOThread {
 
 static __thread IOThread *my_iothread;
 
+static GHashTable *iothreads; /* those that run, by their contexts; main loop */
+
 bool qemu_in_iothread(void)
 {
     return my_iothread != NULL;
@@ -237,6 +239,10 @@ static void iothread_complete(UserCreatable *uc, Error **errp)
     }
     iothread->started = true;
     qemu_sem_wait(&iothread->ready);
+    if (!iothreads) {
+        iothreads = g_hash_table_new(NULL, NULL);
+    }
+    g_hash_table_insert(iothreads, iothread->ctx, iothread);
 }
 
 static bool iothread_can_be_deleted(UserCreatable *uc)
@@ -258,6 +264,12 @@ static void iothread_instance_finalize(Object *obj)
     IOThread *iothread = IOTHREAD(obj);
 
     assert(iothread->users == 0);
+    if (iothreads) {
+        g_hash_table_remove(iothreads, iothread->ctx);
+        if (!g_hash_table_size(iothreads)) {
+            g_clear_pointer(&iothreads, g_hash_table_unref);
+        }
+    }
     iothread_stop(iothread);
     if (iothread->worker_context) {
         g_source_destroy(&iothread->ctx->source);
@@ -321,30 +333,12 @@ IOThread *iothread_by_id(const char *id)
     return obj ? (IOThread *)object_dynamic_cast(obj, TYPE_IOTHREAD) : NULL;
 }
 
-typedef struct {
-    AioContext *ctx;
-    IOThread *found;
-} IOThreadSearch;
-
-static int iothread_has_context(Object *obj, void *opaque)
-{
-    IOThread *iothread = (IOThread *)object_dynamic_cast(obj, TYPE_IOTHREAD);
-    IOThreadSearch *search = opaque;
-
-    if (iothread && iothread->ctx == search->ctx) {
-        search->found = iothread;
-        return 1;
-    }
-    return 0;
-}
-
 IOThread *iothread_by_aio_context(AioContext *ctx)
 {
-    IOThreadSearch search = { .ctx = ctx };
+    IOThread *iothread = iothreads ? g_hash_table_lookup(iothreads, ctx) : NULL;
 
     GLOBAL_STATE_CODE();
-    object_child_foreach(object_get_objects_root(), iothread_has_context, &search);
-    return search.found;
+    return iothread && OBJECT(iothread)->parent == object_get_objects_root() ? iothread : NULL;
 }
 
 IOThread *iothread_create(const char *id, Error **errp)

@@ -7,6 +7,7 @@
 #include "qemu/error-report.h"
 #include "qemu/id.h"
 #include "qemu/main-loop.h"
+#include "qemu/str-hash.h"
 #include "block/aio-wait.h"
 #include "block/block.h"
 #include "block/block_int-common.h"
@@ -25,17 +26,31 @@ static const BlockExportDriver *const blk_exp_drivers[] = {
 
 /* The newest first. */
 static QLIST_HEAD(, BlockExport) block_exports = QLIST_HEAD_INITIALIZER(block_exports);
+static QLIST_HEAD(, BlockExport) owned_exports = QLIST_HEAD_INITIALIZER(owned_exports);
+static GHashTable *exports_by_id; /* all of them */
 
 BlockExport *blk_exp_find(const char *id)
 {
-    BlockExport *exp;
+    return exports_by_id ? g_hash_table_lookup(exports_by_id, id) : NULL;
+}
 
-    QLIST_FOREACH (exp, &block_exports, next) {
-        if (strcmp(id, exp->id) == 0) {
-            return exp;
-        }
+static void blk_exp_list(BlockExport *exp)
+{
+    if (!exports_by_id) {
+        exports_by_id = str_table_new();
     }
-    return NULL;
+    g_hash_table_insert(exports_by_id, exp->id, exp);
+    QLIST_INSERT_HEAD(&block_exports, exp, next);
+    QLIST_INSERT_HEAD(&owned_exports, exp, next_owned);
+}
+
+static void blk_exp_unlist(BlockExport *exp)
+{
+    QLIST_REMOVE(exp, next);
+    g_hash_table_remove(exports_by_id, exp->id);
+    if (QLIST_EMPTY(&block_exports)) {
+        g_clear_pointer(&exports_by_id, g_hash_table_unref);
+    }
 }
 
 void blk_exp_foreach(void (*fn)(BlockExport *exp, void *opaque), void *opaque)
@@ -161,7 +176,7 @@ static BlockExport *blk_exp_new(BlockExportOptions *export, const BlockExportDri
         g_free(exp);
         return NULL;
     }
-    QLIST_INSERT_HEAD(&block_exports, exp, next);
+    blk_exp_list(exp);
     return exp;
 }
 
@@ -184,7 +199,7 @@ BlockExport *blk_exp_add(BlockExportOptions *export, Error **errp)
     }
     old_ctx = bdrv_get_aio_context(bs);
     threads = blk_exp_threads_new(drv, &options, errp);
-    placed = bdrv_placed_nodes();
+    placed = bdrv_placed_nodes(bs);
     if (!threads || !blk_exp_move_node(bs, threads, export->fixed_iothread, errp)) {
         return NULL;
     }
@@ -222,7 +237,7 @@ static void blk_exp_delete_bh(void *opaque)
     BlockExport *exp = opaque;
 
     assert(exp->refcount == 0);
-    QLIST_REMOVE(exp, next);
+    blk_exp_unlist(exp);
     exp->drv->delete (exp);
     blk_exp_events_free(exp->events);
     blk_unref(exp->blk);
@@ -268,6 +283,7 @@ void blk_exp_request_shutdown(BlockExport *exp)
         return;
     }
     exp->user_owned = false;
+    QLIST_REMOVE(exp, next_owned);
     /* What waits for a limit is not to hold the end up. */
     nodes = g_ptr_array_new_with_free_func(blk_exp_unquiesce);
     blk_exp_quiesce(blk_bs(exp->blk), nodes);
@@ -275,24 +291,12 @@ void blk_exp_request_shutdown(BlockExport *exp)
     blk_exp_unref(exp);
 }
 
-static BlockExport *blk_exp_first_user_owned(void)
-{
-    BlockExport *exp;
-
-    QLIST_FOREACH (exp, &block_exports, next) {
-        if (exp->user_owned) {
-            return exp;
-        }
-    }
-    return NULL;
-}
-
 void blk_exp_close_all(void)
 {
     BlockExport *exp;
 
     /* A shutdown may poll, and what is polled may change the list. */
-    while ((exp = blk_exp_first_user_owned())) {
+    while ((exp = QLIST_FIRST(&owned_exports))) {
         blk_exp_request_shutdown(exp);
     }
     AIO_WAIT_WHILE_UNLOCKED(NULL, !QLIST_EMPTY(&block_exports));

@@ -108,10 +108,10 @@ int bdrv_try_change_aio_context(BlockDriverState *bs, AioContext *ctx, BdrvChild
                                 Error **errp);
 /*
  * Nodes that x-blockdev-set-iothread has put where they are stay there without a user; a move ends
- * that. bdrv_placed_nodes() lists them, counted (the caller frees the list), and bdrv_place_again()
- * has those of @nodes that were moved and brought back stay again.
+ * that. bdrv_placed_nodes() lists those that would move with @bs, counted (the caller frees the
+ * list), and bdrv_place_again() has those of @nodes that were moved and brought back stay again.
  */
-GPtrArray *bdrv_placed_nodes(void);
+GPtrArray *bdrv_placed_nodes(BlockDriverState *bs);
 void bdrv_place_again(const GPtrArray *nodes);
 /*
  * Calls @detach_aio_context before and @attached_aio_context after @bs moves, in the main loop's

@@ -78,6 +78,7 @@ struct BlockExport {
     BlockBackend *blk;                  /* the node, with this export's permissions */
     struct BlockExportEvents *events;   /* constant; what of it is told to monitors */
     QLIST_ENTRY(BlockExport) next;
+    QLIST_ENTRY(BlockExport) next_owned; /* while user_owned */
 };
 
 /**

@@ -54,6 +54,7 @@ struct Object {
     /* Main loop. */
     GHashTable *properties;
     Object *parent;
+    const char *name; /* the parent's property that holds it; NULL without a parent */
     /* Atomic. */
     uint32_t ref;
 };
