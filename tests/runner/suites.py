@@ -21,7 +21,7 @@ ROOMY = {'test_limits'}
 # Those that are about what threads do: on the daemon with the thread sanitizer as well.
 RACING = {'test_racing_moves'}
 # Those that measure the daemon as it is shipped.
-MEASURING = {'test_instructions'}
+MEASURING = {'test_instructions', 'test_scale'}
 # Those that run once more on a daemon whose system calls are interrupted and do less than asked.
 INJECTED = ('test_hostile_messages', 'test_hostile_rings', 'test_moving', 'test_multithread',
             'test_proto_blk', 'test_proto_memory', 'test_proto_stream', 'test_qmp')

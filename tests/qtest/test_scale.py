@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Work grows no faster than what is asked for: the last of many costs what the first has cost.
+
+Each case counts the daemon's instructions for the same work with FEW and with MANY things there
+already, or for MANY / FEW times the work; never time.
+"""
+
+import json
+import resource
+import unittest
+
+from support import steps
+from support.vhost_user import Client, Request
+
+FEW, MANY = 100, 800
+PROBES = 16         # what is counted, at each number
+KEYS = 1024
+DEARER = 1.15       # so many times as much the last may cost
+
+
+def command(name, **arguments):
+    """A QMP command; a_b names the argument a-b."""
+    return {'execute': name, 'arguments': {key.replace('_', '-'): value
+                                           for key, value in arguments.items()}}
+
+
+class Case(unittest.TestCase):
+    """With a counted daemon."""
+
+    def setUp(self):
+        why = steps.missing()
+        if why:
+            self.skipTest(why)
+        self.daemon = steps.Counted()
+        self.addCleanup(self.daemon.close)
+
+    def compare(self, what, few, many, times=1):
+        """Fails if @many instructions are more than @times what @few are."""
+        print(f'# {what}: {few} instructions at {FEW}, {many / times:.0f} at {MANY}', flush=True)
+        self.assertLess(many, few * times * DEARER, f'{what} grows with what is there')
+
+    def grow(self, make, counted):
+        """Has make(i) commands run for FEW and then MANY things; {name: (few, many)}.
+
+        @counted is a list of names and functions of the numbers of PROBES further things, which
+        give commands, or act.
+        """
+        made, found = 0, {}
+        for number in FEW, MANY:
+            self.daemon.send(*[one for i in range(made, number) for one in make(i)])
+            made = number
+            for name, act in counted:
+                probes = range(number, number + PROBES)
+                count = self.daemon.steps(lambda act=act, probes=probes: act(probes))
+                found.setdefault(name, []).append(count)
+        for name, (few, many) in found.items():
+            with self.subTest(name):
+                self.compare(name, few, many)
+
+    def each(self, make):
+        """What sends make(i) for each number i."""
+        return lambda numbers: self.daemon.send(*[make(i) for i in numbers])
+
+
+class Things(Case):
+    """Of which there may be many: nodes, exports, objects."""
+
+    clients = ()
+
+    def node(self, i):
+        """Adds one."""
+        return command('blockdev-add', driver='null-co', node_name=f'n{i}', size=1 << 20)
+
+    def export(self, i):
+        """Adds one."""
+        return command('block-export-add', type='vhost-user-blk', id=f'e{i}', node_name=f'n{i}',
+                       writable=True, addr={'type': 'unix', 'path': self.daemon.path(f's{i}')})
+
+    def come_and_ask(self, numbers):
+        """Front-ends that come, ask one question, and stay."""
+        for i in numbers:
+            self.clients.append(Client(self.daemon.path(f's{i}')))
+            self.clients[-1].ask_u64(Request.GET_FEATURES)
+
+    def ask_again(self, numbers):
+        """One of the front-ends that are there asks."""
+        for _ in numbers:
+            self.clients[-1].ask_u64(Request.GET_FEATURES)
+
+    def test_the_last_export_costs_what_the_first_does(self):
+        one = f'e{FEW // 2}'
+        self.grow(lambda i: (self.node(i), self.export(i)), [
+            ('a command', self.each(lambda i: command('query-jobs'))),
+            ('adding a node', self.each(self.node)),
+            ('adding an export', self.each(self.export)),
+            ('naming a node', self.each(lambda i: command('blockdev-add', driver='raw',
+                                                          node_name=f'r{i}', file=f'n{i}',
+                                                          read_only=True))),
+            ('no longer', self.each(lambda i: command('blockdev-del', node_name=f'r{i}'))),
+            ('naming an export', self.each(lambda i: command(
+                'block-export-latency-histogram-set', id=one, boundaries=[1000, 2000]))),
+            ('removing an export', self.each(lambda i: command('block-export-del', id=f'e{i}'))),
+            ('removing a node', self.each(lambda i: command('blockdev-del', node_name=f'n{i}'))),
+        ])
+
+    def test_a_message_costs_the_same_however_many_have_come(self):
+        self.clients = []
+        self.addCleanup(lambda: [client.close() for client in self.clients])
+        resource.setrlimit(resource.RLIMIT_NOFILE, 2 * (resource.getrlimit(
+            resource.RLIMIT_NOFILE)[1],))
+
+        def add(i):
+            return self.node(i), self.export(i)
+
+        for number, found in (FEW, few := []), (MANY, many := []):
+            made = len(self.clients)
+            wanted = range(made, number + PROBES)
+            self.daemon.send(*[one for i in wanted for one in add(i)])
+            self.come_and_ask(range(made, number))
+            found.append(self.daemon.steps(lambda n=number: self.come_and_ask(
+                range(n, n + PROBES))))
+            # The main loop polls now and then before it sleeps: what was without that.
+            found.append(min(self.daemon.steps(lambda: self.ask_again(range(2 * PROBES)))
+                             for _ in range(5)))
+        self.compare('a client', few[0], many[0])
+        self.compare('a message', few[1], many[1])
+
+    def test_the_last_object_costs_what_the_first_does(self):
+        def add(i):
+            return command('object-add', qom_type='throttle-group', id=f'g{i}')
+
+        self.grow(lambda i: (add(i),), [
+            ('adding an object', self.each(add)),
+            ('naming an object', self.each(lambda i: command(
+                'qom-get', path=f'/objects/g{i}', property='type'))),
+            ('removing an object', self.each(lambda i: command('object-del', id=f'g{i}'))),
+        ])
+
+
+class Keys(Case):
+    """Of tables, that somebody outside chooses."""
+
+    def keys(self, number):
+        """Different ones that have one hash in GLib."""
+        return [''.join('Ez' if i >> bit & 1 else 'FY' for bit in range(14))
+                for i in range(number)]
+
+    def refused(self, text):
+        """Sends a command that is an error as a whole."""
+        self.daemon.qmp.send_text(text + '\n')
+        self.assertIn('error', self.daemon.qmp.answer())
+
+    def check(self, text):
+        """Eight times the keys cost eight times as much."""
+        few, many = (self.daemon.steps(lambda n=n: self.refused(text(self.keys(n))))
+                     for n in (KEYS, 8 * KEYS))
+        self.compare('keys of one hash', few, many, 8)
+
+    def test_members_of_one_hash_cost_what_others_do(self):
+        self.check(lambda keys: json.dumps(command('query-jobs', **dict.fromkeys(keys, 1))))
+
+    def test_members_of_one_hash_deep_inside(self):
+        self.check(lambda keys: json.dumps(command(
+            'blockdev-add', driver='null-co', node_name='n', size=dict.fromkeys(keys, 'x'))))
+
+    def test_nodes_of_one_hash_cost_what_others_do(self):
+        names = self.keys(FEW + 8 * FEW)
+        few, many = (self.daemon.steps(lambda part=part: self.daemon.send(*[
+            command('blockdev-add', driver='null-co', node_name=name) for name in part]))
+                     for part in (names[:FEW], names[FEW:]))
+        self.compare('nodes of one hash', few, many, 8)
+
+
+if __name__ == '__main__':
+    unittest.main()
