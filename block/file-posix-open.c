@@ -82,6 +82,40 @@ static int check_writable(const char *filename, int fd, Error **errp)
     return 0;
 }
 
+/*
+ * Opening a FIFO or a terminal waits for somebody else, unless told not to. Afterwards the
+ * descriptor behaves as if nothing had been told. A disk drive without a medium shall say so, which
+ * it does not with O_NONBLOCK; a file that somebody has a lease on is given back within the
+ * kernel's bound.
+ */
+static int open_without_waiting(const char *filename, int oflags, Error **errp)
+{
+    Error *reason = NULL;
+    struct stat st;
+    int fd, has;
+
+    if (stat(filename, &st) == 0 && S_ISBLK(st.st_mode)) {
+        return qemu_open(filename, oflags, errp);
+    }
+    fd = qemu_open(filename, oflags | O_NONBLOCK, &reason);
+    if (fd < 0 && errno == EWOULDBLOCK) {
+        error_free(reason);
+        return qemu_open(filename, oflags, errp);
+    }
+    if (fd < 0) {
+        int saved_errno = errno;
+
+        error_propagate(errp, reason);
+        errno = saved_errno;
+        return -1;
+    }
+    has = fcntl(fd, F_GETFL);
+    if (has >= 0 && (has & O_NONBLOCK)) {
+        fcntl(fd, F_SETFL, has & ~O_NONBLOCK);
+    }
+    return fd;
+}
+
 static int open_for(const char *filename, int oflags, Error **errp)
 {
     int ret = check_named_descriptor(filename, oflags, errp);
@@ -90,7 +124,7 @@ static int open_for(const char *filename, int oflags, Error **errp)
     if (ret < 0) {
         return ret;
     }
-    fd = qemu_open(filename, oflags, errp);
+    fd = open_without_waiting(filename, oflags, errp);
     if (fd < 0) {
         return -errno;
     }

@@ -33,29 +33,47 @@ static const BlockdevOptionsFile *raw_options(const BlockdevOptions *opts)
 }
 
 /* file is for regular files; host_device for what is none. */
+static int raw_check_mode(mode_t mode, BlockdevDriver driver, const char *filename, Error **errp)
+{
+    if (driver == BLOCKDEV_DRIVER_FILE && !S_ISREG(mode)) {
+        error_setg(errp, "'%s' driver requires '%s' to be a regular file",
+                   BlockdevDriver_str(driver), filename);
+        return -EINVAL;
+    }
+    if (driver != BLOCKDEV_DRIVER_FILE && !S_ISBLK(mode) && !S_ISCHR(mode)) {
+        error_setg(errp, "'%s' driver requires '%s' to be either a character or block device",
+                   BlockdevDriver_str(driver), filename);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/*
+ * Before the open: that of a wrong device may do something, such as rewind a tape, and a socket
+ * cannot be opened at all. What cannot be asked is for the open to tell.
+ */
+static int raw_check_name(BlockdevDriver driver, const char *filename, Error **errp)
+{
+    struct stat st;
+
+    return stat(filename, &st) < 0 ? 0 : raw_check_mode(st.st_mode, driver, filename, errp);
+}
+
 static int raw_check_type(BlockDriverState *bs, BlockdevDriver driver, const char *filename,
                           Error **errp)
 {
     BDRVRawState *s = bs->opaque;
     struct stat st;
+    int ret;
 
     if (fstat(s->fd, &st) < 0) {
         error_setg_errno(errp, errno, "Could not stat '%s'", filename);
         return -errno;
     }
     s->is_device = S_ISBLK(st.st_mode);
-    if (driver == BLOCKDEV_DRIVER_FILE) {
-        if (!S_ISREG(st.st_mode)) {
-            error_setg(errp, "'%s' driver requires '%s' to be a regular file", bs->drv->format_name,
-                       filename);
-            return -EINVAL;
-        }
-        return 0;
-    }
-    if (!S_ISBLK(st.st_mode) && !S_ISCHR(st.st_mode)) {
-        error_setg(errp, "'%s' driver requires '%s' to be either a character or block device",
-                   bs->drv->format_name, filename);
-        return -EINVAL;
+    ret = raw_check_mode(st.st_mode, driver, filename, errp);
+    if (ret < 0) {
+        return ret;
     }
     return s->is_device ? raw_device_check_zones(bs, filename, errp) : 0;
 }
@@ -152,6 +170,10 @@ static int raw_open(BlockDriverState *bs, BlockdevOptions *opts, int flags, Erro
     }
     s->shared_perm = BLK_PERM_ALL;
     s->locked_shared_perm = BLK_PERM_ALL;
+    ret = raw_check_name(opts->driver, o->filename, errp);
+    if (ret < 0) {
+        return ret;
+    }
     s->fd = raw_open_file(o->filename, flags, &bs->read_only_reason, errp);
     if (s->fd < 0) {
         return s->fd;
