@@ -5,6 +5,7 @@
 #include "qemu/osdep.h"
 #include "options.h"
 #include "chardev/char.h"
+#include "messages.h"
 #include "metrics-server.h"
 #include "monitor/monitor.h"
 #include "qapi/qapi-commands-block-core.h"
@@ -173,6 +174,31 @@ static OptionResult early_pidfile(StartupOptions *startup, const char *arg, Erro
     return OPTION_DONE;
 }
 
+static OptionResult early_log_file(StartupOptions *startup, const char *arg, Error **errp)
+{
+    return messages_log_to_file(arg, errp) ? OPTION_DONE : OPTION_FAILED;
+}
+
+static OptionResult early_log(StartupOptions *startup, const char *arg, Error **errp)
+{
+    g_autofree char *kind = NULL;
+
+    if (asks_for_help(arg, "target", &kind)) {
+        return print_help("log", NULL, &qapi_type_LogOptions, NULL);
+    }
+    return messages_parse_log(arg, errp) ? OPTION_DONE : OPTION_FAILED;
+}
+
+static OptionResult early_msg(StartupOptions *startup, const char *arg, Error **errp)
+{
+    g_autofree char *kind = NULL;
+
+    if (asks_for_help(arg, "help", &kind)) {
+        return print_help("msg", NULL, &qapi_type_MessageOptions, NULL);
+    }
+    return messages_parse_msg(arg, errp) ? OPTION_DONE : OPTION_FAILED;
+}
+
 static OptionResult early_sandbox(StartupOptions *startup, const char *arg, Error **errp)
 {
     g_autofree char *kind = NULL;
@@ -290,6 +316,28 @@ const Option options[] = {
         .has_argument = true,
         .early = early_pidfile,
         .help = "  --pidfile <path>       keep the process's number in a file\n",
+    },
+    {
+        .name = "log",
+        .has_argument = true,
+        .early = early_log,
+        .help = "  --log [target=]stderr|syslog[,level=error|warning|info]\n"
+                "  --log [target=]file,file=<path>[,level=error|warning|info]\n"
+                "                         where messages go once everything works; may be given\n"
+                "                         several times\n",
+    },
+    {
+        .name = "D",
+        .letter = 'D',
+        .has_argument = true,
+        .early = early_log_file,
+        .help = "  -D <path>              the same as --log file,file=<path>\n",
+    },
+    {
+        .name = "msg",
+        .has_argument = true,
+        .early = early_msg,
+        .help = "  --msg timestamp=on|off begin messages with the time\n",
     },
     {
         .name = "run-with",

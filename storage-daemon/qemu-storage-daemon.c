@@ -17,6 +17,7 @@
 #include "chardev/char.h"
 #include "commands.h"
 #include "daemonize.h"
+#include "messages.h"
 #include "metrics-server.h"
 #include "monitor/monitor.h"
 #include "notify.h"
@@ -96,13 +97,15 @@ static void cleanup(void)
     shutdown_done();
     trace_close_file();
     pidfile_remove();
+    messages_flush();
 }
 
 /* Everything that the command line asks for exists and works when this returns true. */
 static bool start(const StartupOptions *startup, Error **errp)
 {
     return trace_init_file(errp) && (!startup->pidfile || pidfile_create(startup->pidfile, errp)) &&
-           run_as_apply(errp) && sandbox_enter(errp) && daemonize_ready(errp);
+           messages_start(startup->daemonize, errp) && run_as_apply(errp) && sandbox_enter(errp) &&
+           daemonize_ready(errp);
 }
 
 /* The files that the options name stay usable inside of a sandbox. */
@@ -128,6 +131,7 @@ static int run(GArray *parsed, char **argv, const StartupOptions *startup)
         error_report_err(err);
         failed = true;
     } else if (result == OPTION_DONE) {
+        messages_take_over();
         shutdown_started();
         service_notify("READY=1");
         while (!shutdown_requested()) {

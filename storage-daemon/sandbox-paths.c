@@ -37,6 +37,8 @@ static const struct {
     { "metrics", NULL, "path", SANDBOX_SOCKET },
     { "trace", NULL, "file", FILE_MADE },
     { "trace", NULL, "events", SANDBOX_READ },
+    { "log", NULL, "file", FILE_MADE },
+    { "D", NULL, NULL, FILE_MADE },
     { "pidfile", NULL, NULL, FILE_MADE | SANDBOX_REMOVE },
 };
 

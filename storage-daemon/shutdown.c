@@ -8,6 +8,7 @@
 #include "qemu/osdep.h"
 #include "chardev/char.h"
 #include "daemonize.h"
+#include "messages.h"
 #include "qemu/error-report.h"
 #include "qemu/event_notifier.h"
 #include "qemu/main-loop.h"
@@ -76,6 +77,7 @@ static void *watchdog_run(void *opaque)
     error_report("storage does not answer: its requests are given up");
     pidfile_remove();
     unix_listen_cleanup_all();
+    messages_flush();
     _exit(EXIT_FAILURE);
 }
 

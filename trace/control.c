@@ -27,7 +27,7 @@ void trace_event_print(const TraceEvent *ev, const char *fmt, ...)
     struct timespec now;
     ssize_t written;
     va_list ap;
-    int len;
+    int len, fd;
 
     clock_gettime(CLOCK_REALTIME, &now);
     len = snprintf(line, sizeof(line), "%d@%lld.%06ld:%s ", qemu_get_thread_id(),
@@ -35,11 +35,15 @@ void trace_event_print(const TraceEvent *ev, const char *fmt, ...)
     va_start(ap, fmt);
     len += vsnprintf(line + len, sizeof(line) - len, fmt, ap);
     va_end(ap);
-    len = MIN(len, (int)sizeof(line) - 1);
+    len = MIN(len, (int)sizeof(line) - 2);
     line[len++] = '\n';
+    line[len] = '\0';
     /* One call for one line: threads do not cut each other's, and a crash loses none. */
-    written = write(qatomic_read(&trace_fd), line, len);
-    (void)written;
+    fd = qatomic_read(&trace_fd);
+    if (fd != STDERR_FILENO || !error_sink_put(MESSAGE_TRACE, line)) {
+        written = write(fd, line, len);
+        (void)written;
+    }
     errno = saved_errno;
 }
 

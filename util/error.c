@@ -24,10 +24,12 @@ static void error_check_final(Error **errp, Error *err)
     if (errp == &error_abort) {
         fprintf(stderr, "Unexpected error in %s() at %s:%d:\n", err->func, err->src, err->line);
         error_report_err(err);
+        error_sink_flush();
         abort();
     }
     if (errp == &error_fatal) {
         error_report_err(err);
+        error_sink_flush();
         exit(1);
     }
 }

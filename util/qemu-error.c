@@ -90,8 +90,37 @@ void error_set_vprintf_hook(ErrorVPrintfFunc *hook)
     vprintf_hook = hook;
 }
 
+static MessageSink *message_sink; /* atomic */
+static void (*flush_sink)(void);
+/* Of what this thread prints. */
+static __thread MessageLevel level_now = MESSAGE_INFO;
+
+void error_set_sink(MessageSink *sink, void (*flush)(void))
+{
+    flush_sink = flush;
+    qatomic_store_release(&message_sink, sink);
+}
+
+bool error_sink_put(MessageLevel level, const char *text)
+{
+    MessageSink *sink = qatomic_load_acquire(&message_sink);
+
+    if (sink) {
+        sink(level, text);
+    }
+    return sink;
+}
+
+void error_sink_flush(void)
+{
+    if (qatomic_load_acquire(&message_sink)) {
+        flush_sink();
+    }
+}
+
 int error_vprintf(const char *fmt, va_list ap)
 {
+    g_autofree char *text = NULL;
     va_list ap2;
     bool taken = false;
 
@@ -100,7 +129,12 @@ int error_vprintf(const char *fmt, va_list ap)
         taken = vprintf_hook(fmt, ap2);
         va_end(ap2);
     }
-    return taken ? 0 : vfprintf(stderr, fmt, ap);
+    if (taken || !qatomic_read(&message_sink)) {
+        return taken ? 0 : vfprintf(stderr, fmt, ap);
+    }
+    text = g_strdup_vprintf(fmt, ap);
+    error_sink_put(level_now, text);
+    return strlen(text);
 }
 
 int error_printf(const char *fmt, ...)
@@ -150,39 +184,46 @@ static void append_timestamp(GString *s)
     g_string_append_printf(s, "%s.%06dZ ", text, g_date_time_get_microsecond(now));
 }
 
-/* @kind is put before the sentence: "", "warning: ", "info: ". */
-static void vreport(const char *kind, const char *fmt, va_list ap) G_GNUC_PRINTF(2, 0);
-static void vreport(const char *kind, const char *fmt, va_list ap)
+static const char *const kinds[] = {
+    [MESSAGE_ERROR] = "",
+    [MESSAGE_WARNING] = "warning: ",
+    [MESSAGE_INFO] = "info: ",
+};
+
+static void vreport(MessageLevel level, const char *fmt, va_list ap) G_GNUC_PRINTF(2, 0);
+static void vreport(MessageLevel level, const char *fmt, va_list ap)
 {
     g_autoptr(GString) s = g_string_new(NULL);
     g_autoptr(GString) head = g_string_new(NULL);
 
-    if (message_with_timestamp) {
+    if (message_with_timestamp && !qatomic_read(&message_sink)) {
         append_timestamp(head);
     }
     if (error_with_guestname && error_guest_name) {
         g_string_append_printf(head, "%s ", error_guest_name);
     }
     append_location(s);
-    g_string_append(s, kind);
+    g_string_append(s, kinds[level]);
     g_string_append_vprintf(s, fmt, ap);
     /* One print for one message, so that those of other threads do not cut it. */
+    level_now = level;
     error_printf("%s%s\n", head->str, s->str);
+    level_now = MESSAGE_INFO;
 }
 
 void error_vreport(const char *fmt, va_list ap)
 {
-    vreport("", fmt, ap);
+    vreport(MESSAGE_ERROR, fmt, ap);
 }
 
 void warn_vreport(const char *fmt, va_list ap)
 {
-    vreport("warning: ", fmt, ap);
+    vreport(MESSAGE_WARNING, fmt, ap);
 }
 
 void info_vreport(const char *fmt, va_list ap)
 {
-    vreport("info: ", fmt, ap);
+    vreport(MESSAGE_INFO, fmt, ap);
 }
 
 void error_report(const char *fmt, ...)

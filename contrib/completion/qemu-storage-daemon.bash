@@ -83,7 +83,7 @@ _qemu_storage_daemon()
     --pidfile | --trace | -T | -D)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         ;;
-    --blockdev | --chardev | --export | --metrics | --monitor | --object | --run-with | --sandbox)
+    --blockdev | --chardev | --export | --log | --metrics | --monitor | --msg | --object | --run-with | --sandbox)
         mapfile -t COMPREPLY < <(_qsd_arguments "$1" "$previous" "$word")
         ;;
     *)

@@ -77,6 +77,26 @@ const char *error_get_progname(void);
 typedef bool ErrorVPrintfFunc(const char *fmt, va_list ap);
 void error_set_vprintf_hook(ErrorVPrintfFunc *hook);
 
+/* How grave a message is; the order is that of LogLevel. Ours, like what follows. */
+typedef enum MessageLevel {
+    MESSAGE_ERROR,
+    MESSAGE_WARNING,
+    MESSAGE_INFO,
+    MESSAGE_TRACE,
+    MESSAGE_LEVEL__MAX,
+} MessageLevel;
+
+/*
+ * Where messages of all threads go, instead of stderr, and how to wait until they have arrived:
+ * what ends the process by abort() does. Registered once, by the main thread. @text may end with a
+ * newline, and has no time stamp.
+ */
+typedef void MessageSink(MessageLevel level, const char *text);
+void error_set_sink(MessageSink *sink, void (*flush)(void));
+/* Hands @text over to the sink; false if there is none. */
+bool error_sink_put(MessageLevel level, const char *text);
+void error_sink_flush(void);
+
 /* Options of the -msg kind: put the time, or the guest's name, before each message. */
 extern bool message_with_timestamp;
 extern bool error_with_guestname;
