@@ -5,15 +5,9 @@
  * Theory of operation
  *
  * Sleeping and being woken costs more than a short wait, so a loop whose events have lately come
- * within poll-max-ns looks for them by calling each handler's io_poll, by looking at the monitor's
- * completions and at notifications by other threads, until one comes or the time is up.  The time
- * follows a running average of how long the loop waits: it grows while events come soon enough
- * but after polling has ended, and shrinks when the average is beyond poll-max-ns.  A loop
- * that waits for long therefore does not poll at all.
- *
- * What is polled in vain, with its beginning and end, is never more than one part in POLL_SHARE of
- * the time, and what polling has saved by finding something: a light load is not worth more, and
- * there are hosts where nobody else gets anywhere while we poll.
+ * within what is worth polling for (poll-max-ns, or what a wake-up costs here) looks for them by
+ * calling each handler's io_poll, by looking at the monitor's completions and at notifications by
+ * other threads, until one comes or the time is up.  How long that is, poll-window.h says.
  *
  * Polling takes a processor that whoever we wait for may need.  If the thread notices that it was
  * preempted meanwhile, it sleeps for its next some twenty events instead.
@@ -25,21 +19,11 @@
 #include "qemu/osdep.h"
 #include "qemu/lockable.h"
 #include "util/aio-posix.h"
+#include "util/poll-window.h"
 #include "trace.h"
 
-#define POLL_START_NS       4000
-#define POLL_GROW_DEFAULT   2
-#define POLL_WEIGHT_DEFAULT 3
-/* So much may be polled in vain at once; beyond it one part in POLL_SHARE of the time. */
-#define POLL_VAIN_NS 500000
-#define POLL_SHARE   64
-/* What finding something has saved: a part of what it costs to sleep and to be woken. */
-#define POLL_SAVED_NS 1000
 /* One look takes far less, unless another thread has been given the processor. */
 #define POLL_PREEMPTED_NS 20000
-/* After that the average is set to so many times poll-max-ns. */
-#define POLL_BACK_OFF 32
-
 void aio_poll_sync(AioContext *ctx)
 {
     AioHandler *node;
@@ -76,12 +60,12 @@ static bool poll_once(AioContext *ctx)
     return found;
 }
 
-static void note_vain(AioContext *ctx, int64_t begin, int64_t now)
+/* The longest that may be worth it; 0: polling is switched off. */
+static int64_t poll_longest(AioContext *ctx)
 {
-    if (ctx->poll_vain_ns == 0) {
-        ctx->poll_vain_since = now;
-    }
-    ctx->poll_vain_ns += now - begin;
+    int64_t max_ns = qatomic_read(&ctx->poll_max_ns);
+
+    return max_ns ? MAX(max_ns, qatomic_read(&ctx->poll_ceiling_ns)) : 0;
 }
 
 static void poll_begin(AioContext *ctx)
@@ -124,7 +108,7 @@ bool aio_poll_end(AioContext *ctx)
     aio_poll_sync(ctx);
     found = poll_once(ctx);
     if (!found) {
-        note_vain(ctx, begin, get_clock());
+        poll_window_vain(&ctx->poll, begin, get_clock());
     }
     return found;
 }
@@ -143,18 +127,6 @@ static bool poll_look(AioContext *ctx)
            qatomic_read(&ctx->notified);
 }
 
-/* How long a wait that begins now may be polled for at most. */
-static int64_t poll_limit(AioContext *ctx)
-{
-    int64_t since = ctx->poll_since - ctx->poll_vain_since;
-
-    if (ctx->poll_since && ctx->poll_vain_ns > 0) {
-        ctx->poll_vain_ns = MAX(ctx->poll_vain_ns - since / POLL_SHARE, (int64_t)0);
-        ctx->poll_vain_since = ctx->poll_since;
-    }
-    return ctx->poll_vain_ns > POLL_VAIN_NS ? 0 : qatomic_read(&ctx->poll_max_ns);
-}
-
 /* Looks until @max_ns are over; true if something was found. It all began at @begin. */
 static bool poll_for(AioContext *ctx, int64_t begin, int64_t max_ns)
 {
@@ -162,19 +134,19 @@ static bool poll_for(AioContext *ctx, int64_t begin, int64_t max_ns)
 
     for (;;) {
         if (poll_look(ctx)) {
-            ctx->poll_vain_ns = MAX(ctx->poll_vain_ns - POLL_SAVED_NS, (int64_t)0);
+            poll_window_found(&ctx->poll);
             return true;
         }
         cpu_relax();
         now = get_clock();
         if (now - before > POLL_PREEMPTED_NS) {
             trace_poll_preempted(ctx, now - before);
-            ctx->poll_avg_ns = POLL_BACK_OFF * qatomic_read(&ctx->poll_max_ns);
-            note_vain(ctx, begin, before);
+            poll_window_preempted(&ctx->poll, poll_longest(ctx));
+            poll_window_vain(&ctx->poll, begin, before);
             return false;
         }
         if (now >= deadline) {
-            note_vain(ctx, begin, now);
+            poll_window_vain(&ctx->poll, begin, now);
             return false;
         }
         before = now;
@@ -185,8 +157,7 @@ bool aio_poll_busy(AioContext *ctx, int64_t timeout)
 {
     int64_t max_ns, begin;
 
-    ctx->poll_limit_ns = poll_limit(ctx);
-    max_ns = MIN(ctx->poll_ns, ctx->poll_limit_ns);
+    max_ns = poll_window_begin(&ctx->poll, poll_longest(ctx), ctx->poll_since);
     max_ns = timeout == 0 ? 0 : qemu_soonest_timeout(max_ns, timeout);
     if (max_ns == 0 && !ctx->poll_started) {
         return false;
@@ -215,25 +186,20 @@ bool aio_poll_busy(AioContext *ctx, int64_t timeout)
 
 void aio_poll_adjust(AioContext *ctx)
 {
-    int64_t max_ns = ctx->poll_limit_ns, before = ctx->poll_ns, block_ns;
-    int64_t grow = qatomic_read(&ctx->poll_grow) ?: POLL_GROW_DEFAULT;
-    int64_t shrink = qatomic_read(&ctx->poll_shrink);
-    int64_t weight = qatomic_read(&ctx->poll_weight) ?: POLL_WEIGHT_DEFAULT;
+    const PollParams params = {
+        .grow = qatomic_read(&ctx->poll_grow),
+        .shrink = qatomic_read(&ctx->poll_shrink),
+        .weight = qatomic_read(&ctx->poll_weight),
+    };
+    int64_t before = ctx->poll.ns, waited;
 
     if (!ctx->poll_since) {
         return;
     }
-    /* One very long wait must not outweigh many short ones after it. */
-    block_ns = MIN(get_clock() - ctx->poll_since, 2 * max_ns);
+    waited = get_clock() - ctx->poll_since;
     ctx->poll_since = 0;
-    ctx->poll_avg_ns += (block_ns - ctx->poll_avg_ns) / (1LL << weight);
-    if (ctx->poll_avg_ns > max_ns) {
-        ctx->poll_ns = shrink ? ctx->poll_ns / shrink : 0;
-    } else if (block_ns > ctx->poll_ns) {
-        ctx->poll_ns = ctx->poll_ns ? ctx->poll_ns * grow : POLL_START_NS;
-    }
-    ctx->poll_ns = MIN(ctx->poll_ns, max_ns);
-    if (ctx->poll_ns != before) {
-        trace_poll_adjust(ctx, before, ctx->poll_ns, block_ns);
+    poll_window_waited(&ctx->poll, &params, waited);
+    if (ctx->poll.ns != before) {
+        trace_poll_adjust(ctx, before, ctx->poll.ns, waited);
     }
 }

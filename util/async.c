@@ -223,6 +223,11 @@ void aio_context_set_poll_params(AioContext *ctx, int64_t max_ns, int64_t grow, 
     aio_notify(ctx);
 }
 
+void aio_context_set_poll_ceiling(AioContext *ctx, int64_t ns)
+{
+    qatomic_set(&ctx->poll_ceiling_ns, ns);
+}
+
 void aio_context_set_poll_weight(AioContext *ctx, int64_t weight, Error **errp)
 {
     if (weight < 0 || weight > 31) {

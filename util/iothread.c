@@ -16,6 +16,7 @@
 #include "qapi/visitor.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
+#include "qemu/wakeup-cost.h"
 #include "block/thread-pool.h"
 #include "qom/object_interfaces.h"
 #include "system/iothread.h"
@@ -33,6 +34,7 @@ struct IOThread {
 
     /* Properties; main loop. */
     int64_t poll_max_ns;
+    bool poll_max_is_set; /* by the user: no more than that, then */
     int64_t poll_grow;
     int64_t poll_shrink;
     int64_t poll_weight;
@@ -120,10 +122,20 @@ GMainContext *iothread_get_g_main_context(IOThread *iothread)
 
 /* Properties */
 
+/*
+ * Who answers us may have to wake up for it, and so may whoever wakes us: the default is for hosts
+ * where that is cheap.
+ */
+static int64_t poll_ceiling(IOThread *iothread)
+{
+    return iothread->poll_max_is_set ? 0 : iothread->poll_max_ns + 2 * qemu_wakeup_cost_ns();
+}
+
 static bool apply_poll(IOThread *iothread, Error **errp)
 {
     Error *local_err = NULL;
 
+    aio_context_set_poll_ceiling(iothread->ctx, poll_ceiling(iothread));
     aio_context_set_poll_params(iothread->ctx, iothread->poll_max_ns, iothread->poll_grow,
                                 iothread->poll_shrink, &local_err);
     if (!local_err) {
@@ -203,6 +215,7 @@ static void iothread_set_param(Object *obj, Visitor *v, const char *name, void *
         return;
     }
     *field = value;
+    iothread->poll_max_is_set |= field == &iothread->poll_max_ns;
     if (iothread->ctx && !param->apply(iothread, errp)) {
         *field = before;
     }

@@ -101,6 +101,15 @@ struct MemReentrancyGuard {
     bool engaged_in_io;
 };
 
+/* How long to poll busily before going to sleep (util/poll-window.h). */
+typedef struct AioPollWindow {
+    int64_t ns;         /* how long to poll next */
+    int64_t avg_ns;     /* recent time from wait to event */
+    int64_t limit_ns;   /* the longest polling of this wait */
+    int64_t vain_ns;    /* polled in vain, less what has been paid off */
+    int64_t vain_since; /* when that was last reckoned */
+} AioPollWindow;
+
 struct AioContext {
     GSource source; /* first: a context is a GSource */
 
@@ -117,6 +126,7 @@ struct AioContext {
     QSLIST_HEAD(, Coroutine) co_incoming; /* likewise */
     unsigned handlers_gen;                /* changes with @handlers */
     int64_t poll_max_ns;                  /* longest busy polling; 0: never */
+    int64_t poll_ceiling_ns;              /* where that is less, what is polled for if it pays */
     int64_t poll_grow;                    /* factor; 0: the default */
     int64_t poll_shrink;                  /* divisor; 0: at once to nothing */
     int64_t poll_weight;                  /* the last interval counts one part in 2^n; 0: default */
@@ -140,17 +150,13 @@ struct AioContext {
     QSLIST_HEAD(, Coroutine) co_pending; /* taken from co_incoming, oldest first */
     QTAILQ_HEAD(, AioHandler) ready_handlers;
     QSIMPLEQ_HEAD(, CqeHandler) ready_cqes;
-    GPtrArray *pollers;      /* handlers with io_poll, as of pollers_gen */
-    unsigned pollers_gen;    /* a value of handlers_gen */
-    unsigned depth;          /* nested iterations */
-    int64_t poll_since;      /* get_clock() when it began to wait; 0: it does not */
-    bool poll_started;       /* between io_poll_begin and io_poll_end */
-    int64_t poll_ns;         /* how long to poll next */
-    int64_t poll_avg_ns;     /* recent time from wait to event */
-    int64_t poll_limit_ns;   /* the longest polling of this wait */
-    int64_t poll_vain_ns;    /* polled in vain, less what has been paid off */
-    int64_t poll_vain_since; /* get_clock() when that was last reckoned */
-    uint64_t iterations;     /* statistics: passes through the loop */
+    GPtrArray *pollers;   /* handlers with io_poll, as of pollers_gen */
+    unsigned pollers_gen; /* a value of handlers_gen */
+    unsigned depth;       /* nested iterations */
+    int64_t poll_since;   /* get_clock() when it began to wait; 0: it does not */
+    bool poll_started;    /* between io_poll_begin and io_poll_end */
+    AioPollWindow poll;
+    uint64_t iterations; /* statistics: passes through the loop */
 };
 
 /* Life */
@@ -344,6 +350,13 @@ static inline void aio_timer_init(AioContext *ctx, QEMUTimer *ts, QEMUClockType 
  */
 void aio_context_set_poll_params(AioContext *ctx, int64_t max_ns, int64_t grow, int64_t shrink,
                                  Error **errp);
+
+/**
+ * aio_context_set_poll_ceiling: where polling is on at all, it may last for @ns though poll-max-ns
+ * is less, as long as it finds something: what a wake-up costs on this host, and those who answer
+ * us need one.  0: no longer than poll-max-ns.
+ */
+void aio_context_set_poll_ceiling(AioContext *ctx, int64_t ns);
 
 /** aio_context_set_poll_weight: how slowly the measured interval follows; 0: the default, 3. */
 void aio_context_set_poll_weight(AioContext *ctx, int64_t weight, Error **errp);

@@ -551,7 +551,7 @@ static void test_busy_polling_ends_before_sleep(void)
         run_for(SCALE_MS);
         g_assert_cmpint(p.begins, ==, 0);
     }
-    g_assert_cmpint(ctx->poll_ns, ==, 0);
+    g_assert_cmpint(ctx->poll.ns, ==, 0);
     asked = p.asked;
     run_for(SCALE_MS);
     g_assert_cmpint(p.asked, ==, asked);
@@ -574,7 +574,7 @@ static void test_busy_polling_asks_after_its_end(void)
     aio_set_fd_handler(ctx, p.fd[0], peer_read, NULL, pipe_ask, pipe_ready, &p);
     aio_set_fd_poll(ctx, p.fd[0], pipe_begin, pipe_end_late);
     flush();
-    ctx->poll_ns = 1000;
+    ctx->poll.ns = 1000;
     /* Nothing is there, so the phase ends, and its end brings something. */
     g_assert_true(aio_poll(ctx, true));
     g_assert_cmpint(p.reads + p.ready, ==, 1);
@@ -601,9 +601,9 @@ static void test_busy_polling_backs_off_when_preempted(void)
     aio_context_set_poll_params(ctx, max_ns, 2, 0, &error_abort);
     aio_set_fd_handler(ctx, p.fd[0], peer_read, NULL, slow_ask, pipe_ready, &p);
     flush();
-    ctx->poll_ns = max_ns;
+    ctx->poll.ns = max_ns;
     run_for(SCALE_MS);
-    g_assert_cmpint(ctx->poll_ns, ==, 0);
+    g_assert_cmpint(ctx->poll.ns, ==, 0);
     p.asked = 0;
     for (int i = 0; i < 5; i++) {
         run_for(SCALE_MS / 10);
@@ -658,7 +658,7 @@ static void test_busy_polling_does_not_recurse(void)
         aio_poll(ctx, true);
     }
     /* The first event has turned polling on. */
-    ctx->poll_ns = 1000;
+    ctx->poll.ns = 1000;
     g_assert_true(aio_poll(ctx, true));
     g_assert_cmpint(p.ready, ==, 1);
     pipe_forget(&p);

@@ -284,8 +284,8 @@ static void test_flag_without_completions_is_no_reason_to_spin(void)
     settle();
     for (int i = 0; i < 2; i++) {
         aio_context_set_poll_params(ctx, i * 100 * SCALE_US, 0, 0, &error_abort);
-        ctx->poll_ns = ctx->poll_max_ns;
-        ctx->poll_avg_ns = 0;
+        ctx->poll.ns = ctx->poll_max_ns;
+        ctx->poll.avg_ns = 0;
         fdmon_io_uring_raise_flag(ctx);
         before = fdmon_io_uring_enters(ctx);
         wait_ms(50);
@@ -310,12 +310,12 @@ static void test_time_of_submission_is_no_waiting(void)
     settle();
     aio_context_set_poll_params(ctx, NANOSECONDS_PER_SECOND, 0, 0, &error_abort);
     settle();
-    ctx->poll_ns = ctx->poll_max_ns;
-    ctx->poll_avg_ns = 0;
+    ctx->poll.ns = ctx->poll_max_ns;
+    ctx->poll.avg_ns = 0;
     active++;
     aio_add_sqe(prep_nop, NULL, &handler);
     finish();
-    g_assert_cmpint(ctx->poll_avg_ns, ==, 0);
+    g_assert_cmpint(ctx->poll.avg_ns, ==, 0);
 }
 
 static void test_gsource_serves_requests(void)

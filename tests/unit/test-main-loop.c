@@ -220,13 +220,13 @@ static void test_rare_events_end_polling(void)
 {
     AioContext *ctx = qemu_get_aio_context();
 
-    ctx->poll_ns = ctx->poll_max_ns;
-    ctx->poll_avg_ns = 0;
-    g_assert_cmpint(ctx->poll_ns, >, 0);
+    ctx->poll.ns = ctx->poll_max_ns;
+    ctx->poll.avg_ns = 0;
+    g_assert_cmpint(ctx->poll.ns, >, 0);
     for (int i = 0; i < 20; i++) {
         one_event(SCALE_MS);
     }
-    g_assert_cmpint(ctx->poll_ns, ==, 0);
+    g_assert_cmpint(ctx->poll.ns, ==, 0);
 }
 
 static void test_frequent_events_start_polling(void)
@@ -236,11 +236,11 @@ static void test_frequent_events_start_polling(void)
 
     /* A millisecond is soon for one that may poll for a minute. */
     aio_context_set_poll_params(ctx, 60 * NANOSECONDS_PER_SECOND, 0, 0, &error_abort);
-    ctx->poll_ns = ctx->poll_avg_ns = 0;
-    for (int i = 0; i < 20 && ctx->poll_ns == 0; i++) {
+    ctx->poll.ns = ctx->poll.avg_ns = 0;
+    for (int i = 0; i < 20 && ctx->poll.ns == 0; i++) {
         one_event(SCALE_MS);
     }
-    g_assert_cmpint(ctx->poll_ns, >, 0);
+    g_assert_cmpint(ctx->poll.ns, >, 0);
     aio_context_set_poll_params(ctx, max_ns, 0, 0, &error_abort);
 }
 
@@ -256,8 +256,8 @@ static void test_polled_handler_runs_without_its_descriptor(void)
 
     g_assert_cmpint(qemu_pipe(fds), ==, 0);
     aio_set_fd_handler(ctx, fds[0], count, NULL, ready_by_poll, count, &calls);
-    ctx->poll_ns = ctx->poll_max_ns;
-    ctx->poll_avg_ns = 0;
+    ctx->poll.ns = ctx->poll_max_ns;
+    ctx->poll.avg_ns = 0;
     while (calls == 0) {
         main_loop_wait(false);
     }

@@ -74,9 +74,9 @@ static void poll_always(void)
     AioContext *ctx = qemu_get_aio_context();
 
     aio_context_set_poll_params(ctx, 100 * SCALE_MS, 0, 0, &error_abort);
-    ctx->poll_ns = ctx->poll_max_ns;
-    ctx->poll_avg_ns = 0;
-    ctx->poll_vain_ns = 0; /* what was polled in vain before does not count */
+    ctx->poll.ns = ctx->poll_max_ns;
+    ctx->poll.avg_ns = 0;
+    ctx->poll.vain_ns = 0; /* what was polled in vain before does not count */
 }
 
 static void nothing(void *opaque)
@@ -90,7 +90,7 @@ static void let_sleep(void)
     bool done = false;
     QEMUTimer *timer = aio_timer_new(ctx, QEMU_CLOCK_REALTIME, SCALE_NS, nothing, &done);
 
-    ctx->poll_ns = 0;
+    ctx->poll.ns = 0;
     timer_mod(timer, get_clock() + SCALE_MS);
     while (timer_pending(timer)) {
         aio_poll(ctx, true);
