@@ -57,6 +57,11 @@ void qio_task_free(QIOTask *task)
 void qio_task_complete(QIOTask *task)
 {
     task->func(task, task->opaque);
+}
+
+static void complete_and_free(QIOTask *task)
+{
+    qio_task_complete(task);
     qio_task_free(task);
 }
 
@@ -86,7 +91,7 @@ static gboolean task_thread_done(gpointer opaque)
     QIOTask *task = opaque;
 
     task_join(task);
-    qio_task_complete(task);
+    complete_and_free(task);
     return G_SOURCE_REMOVE;
 }
 
@@ -127,7 +132,7 @@ void qio_task_wait_thread(QIOTask *task)
 {
     assert(task->thread);
     task_join(task);
-    qio_task_complete(task);
+    complete_and_free(task);
 }
 
 void qio_task_set_error(QIOTask *task, Error *err)

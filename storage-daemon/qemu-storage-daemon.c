@@ -26,6 +26,7 @@
 #include "qemu/inherited-fds.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
+#include "qemu/sockets.h"
 #include "qom/object_interfaces.h"
 #include "run-as.h"
 #include "sandbox.h"
@@ -150,6 +151,7 @@ int main(int argc, char **argv)
     int status;
 
     inherited_fds_record();
+    unix_socket_use_access_members();
     error_init(argv[0]);
     ignore_signals();
     if (!occupy_standard_fds()) {

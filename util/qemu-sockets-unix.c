@@ -24,6 +24,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/access-denied.h"
+#include "qemu/atomic.h"
 #include "qemu/cutils.h"
 #include "qemu/lockable.h"
 #include "qemu/thread.h"
@@ -55,6 +56,9 @@ typedef struct MadeFile {
     ino_t ino;
     pid_t maker;
 } MadeFile;
+
+/* Atomic: `mode` and `group`, which QEMU's struct has not, are set by whoever makes an address. */
+static bool access_members;
 
 static QemuMutex birth_lock; /* of the umask, while bind() uses it */
 static QemuMutex made_files_lock;
@@ -166,11 +170,20 @@ static bool parse_group(const char *name, gid_t *gid, Error **errp)
     return true;
 }
 
+void unix_socket_use_access_members(void)
+{
+    qatomic_set(&access_members, true);
+}
+
 static bool parse_access(UnixSocketAddress *saddr, FileAccess *want, Error **errp)
 {
     unsigned long mode = DEFAULT_GROUP_MODE;
 
-    *want = (FileAccess){ .set = saddr->mode || saddr->group, .group = (gid_t)-1 };
+    *want = (FileAccess){ .group = (gid_t)-1 };
+    if (!qatomic_read(&access_members)) {
+        return true;
+    }
+    want->set = saddr->mode || saddr->group;
     if (want->set && saddr->has_abstract && saddr->abstract) {
         error_setg(errp, "An abstract UNIX socket has no mode and no group");
         return false;

@@ -197,7 +197,9 @@ static void thread_pool_completion_bh(void *opaque)
             qemu_bh_schedule(pool->completion_bh);
         }
         trace_thread_pool_complete_aio(pool, req, req->common.opaque, req->ret);
-        req->common.cb(req->common.opaque, req->ret);
+        if (req->common.cb) {
+            req->common.cb(req->common.opaque, req->ret);
+        }
         qemu_aio_unref(req);
     }
 }

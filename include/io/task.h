@@ -4,10 +4,9 @@
  *
  * Theory of operation
  * -------------------
- * Somebody makes a task and either completes it himself (qio_task_complete()) or has
- * a blocking function run in a thread (qio_task_run_in_thread()); then the task
- * completes in the GMainContext named there, after the thread is done. Completion
- * calls the callback once and frees the task. An Error that nobody took
+ * Somebody makes a task and either completes it himself (qio_task_complete(), qio_task_free()) or
+ * has a blocking function run in a thread (qio_task_run_in_thread()); then the task completes in
+ * the GMainContext named there, after the thread is done, and is freed. An Error that nobody took
  * (qio_task_propagate_error()) and a result that nobody replaced go with it.
  */
 #ifndef QIO_TASK_H
@@ -28,7 +27,7 @@ typedef void (*QIOTaskWorker)(QIOTask *task, gpointer opaque);
  */
 QIOTask *qio_task_new(Object *source, QIOTaskFunc func, gpointer opaque, GDestroyNotify destroy);
 
-/* Free a task that will not complete; the callback is not called, @destroy is. */
+/* Free a task that has completed or will not; the callback is not called, @destroy is. */
 void qio_task_free(QIOTask *task);
 
 /*
@@ -44,7 +43,7 @@ void qio_task_run_in_thread(QIOTask *task, QIOTaskWorker worker, gpointer opaque
  */
 void qio_task_wait_thread(QIOTask *task);
 
-/* Call the callback and free the task. */
+/* Call the callback, once; the caller frees the task (qio_task_free()) afterwards. */
 void qio_task_complete(QIOTask *task);
 
 /* The task failed: take @err. Only once; NULL is ignored. */

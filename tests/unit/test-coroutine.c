@@ -428,6 +428,39 @@ static void perf_yield(void)
     qemu_coroutine_enter(co);
 }
 
+static void coroutine_fn ends(void *opaque)
+{
+}
+
+static void coroutine_fn enters_and_ends(void *opaque)
+{
+    qemu_coroutine_enter(opaque);
+}
+
+static void coroutine_fn yields_once(void *opaque)
+{
+    qemu_coroutine_yield();
+}
+
+/* What has ended lies in the pool, and nobody looks into it before it is taken out again. */
+static void test_nobody_touches_what_has_ended(void)
+{
+    Coroutine *second = qemu_coroutine_create(yields_once, NULL);
+    Coroutine *first = qemu_coroutine_create(enters_and_ends, second);
+    Coroutine saved;
+
+    g_assert_true(IS_ENABLED(CONFIG_COROUTINE_POOL));
+    qemu_coroutine_enter(first);
+    saved = *first;
+    memset(first, 0xff, sizeof(*first));
+    qemu_coroutine_enter(second);
+    *first = saved;
+    /* The pool is whole: both are used again. */
+    for (int i = 0; i < 3; i++) {
+        qemu_coroutine_enter(qemu_coroutine_create(ends, NULL));
+    }
+}
+
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
@@ -445,6 +478,7 @@ int main(int argc, char **argv)
     harness_add("/coroutine/a_guard_page_lies_below_the_stack",
                 test_a_guard_page_lies_below_the_stack);
     if (!SANITIZED) {
+        harness_add("/coroutine/nobody_touches_what_has_ended", test_nobody_touches_what_has_ended);
         harness_add("/coroutine/many_stacks_need_few_mappings", test_many_stacks_need_few_mappings);
         harness_add("/coroutine/old_kernels_guard_a_bounded_number_of_stacks",
                     test_old_kernels_guard_a_bounded_number);

@@ -89,8 +89,14 @@ static void assert_ended(const Outcome *out, const char *message)
 static void test_complete(void)
 {
     Outcome out = { 0 };
+    QIOTask *task = new_task(&out);
 
-    qio_task_complete(new_task(&out));
+    qio_task_complete(task);
+    g_assert_cmpint(out.calls, ==, 1);
+    /* It is still there: whoever has completed it frees it. */
+    g_assert_cmpint(out.destroyed, ==, 0);
+    g_assert_cmpint(dummies_alive, ==, 1);
+    qio_task_free(task);
     assert_ended(&out, NULL);
 }
 
@@ -103,6 +109,7 @@ static void test_failure(void)
     error_setg(&err, "too bad");
     qio_task_set_error(task, err);
     qio_task_complete(task);
+    qio_task_free(task);
     assert_ended(&out, "too bad");
     g_free(out.message);
 }
@@ -140,6 +147,8 @@ static void test_result(void)
     g_assert_cmpint(results_freed, ==, 1);
     qio_task_complete(task);
     g_assert_true(out.result == &second);
+    g_assert_cmpint(results_freed, ==, 1);
+    qio_task_free(task);
     g_assert_cmpint(results_freed, ==, 2);
     assert_ended(&out, NULL);
 }

@@ -99,6 +99,31 @@ static void test_result_arrives(void)
     g_assert_cmpint(call.runs, ==, 1);
 }
 
+static int say_ran(void *opaque)
+{
+    qemu_sem_post(opaque);
+    return 0;
+}
+
+static void test_nobody_to_call(void)
+{
+    QemuSemaphore ran;
+    Call after;
+
+    /* One thread takes them in their order. */
+    aio_context_set_thread_pool_params(ctx, 0, 1, &error_abort);
+    qemu_sem_init(&ran, 0);
+    g_assert_nonnull(thread_pool_submit_aio(say_ran, &ran, NULL, NULL));
+    qemu_sem_wait(&ran);
+    /* One that somebody waits for: until it has come, the other has gone. */
+    submit(&after, NULL);
+    while (active) {
+        aio_poll(ctx, true);
+    }
+    g_assert_cmpint(after.ret, ==, 10);
+    qemu_sem_destroy(&ran);
+}
+
 static void test_many(void)
 {
     enum {
@@ -305,6 +330,7 @@ static void test_one_thread_does_the_work_of_many(void)
 
 static const PoolTest tests[] = {
     { "/thread-pool/result_arrives_by_callback", test_result_arrives },
+    { "/thread-pool/a_request_needs_no_callback", test_nobody_to_call },
     { "/thread-pool/none_of_many_is_lost", test_many },
     { "/thread-pool/cancelled_if_not_begun", test_cancelled_if_not_begun },
     { "/thread-pool/begun_runs_to_its_end", test_begun_runs_to_its_end },

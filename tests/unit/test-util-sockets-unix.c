@@ -546,6 +546,7 @@ static void test_unix_no_listener(void)
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
+    unix_socket_use_access_members();
     harness_add("/sockets/unix/file_goes_with_its_listener", test_unix_file);
     harness_add("/sockets/unix/file_goes_after_the_directory_changed", test_unix_relative_file);
     harness_add("/sockets/unix/file_goes_at_exit", test_unix_exit);
