@@ -2,8 +2,8 @@
 /*
  * Secure erase, lifetime and zones: through filters, and of block devices.
  *
- * The block device is a file that calls itself one: fstat() and ioctl() of the code under test come
- * by here (--wrap), and a folder of the test's stands for sysfs.
+ * The block device is a file that calls itself one: stat(), fstat() and ioctl() of the code under
+ * test come by here (--wrap), and a folder of the test's stands for sysfs.
  */
 #include "qemu/osdep.h"
 #include <linux/fs.h>
@@ -27,18 +27,28 @@ static struct {
 
 int __real_fstat64(int fd, struct stat *st);
 int __wrap_fstat64(int fd, struct stat *st);
+int __real_stat64(const char *path, struct stat *st);
+int __wrap_stat64(const char *path, struct stat *st);
 int __real_ioctl(int fd, unsigned long request, void *arg);
 int __wrap_ioctl(int fd, unsigned long request, void *arg);
 
-int __wrap_fstat64(int fd, struct stat *st)
+static int as_device(int ret, struct stat *st)
 {
-    int ret = __real_fstat64(fd, st);
-
     if (ret == 0 && device.here && S_ISREG(st->st_mode)) {
         st->st_mode = S_IFBLK | 0600;
         st->st_rdev = makedev(240, 7);
     }
     return ret;
+}
+
+int __wrap_fstat64(int fd, struct stat *st)
+{
+    return as_device(__real_fstat64(fd, st), st);
+}
+
+int __wrap_stat64(const char *path, struct stat *st)
+{
+    return as_device(__real_stat64(path, st), st);
 }
 
 static int fail(int err)
