@@ -48,6 +48,11 @@ class Storm(unittest.TestCase):
                        for socket in self.sockets]
             return sum(attack.report()['connections'] for attack in attacks)
 
+    def no_client(self):
+        """Has every export let go of its client?"""
+        exports = self.daemon.qmp.command('query-block-exports')
+        return not any('client' in export for export in exports)
+
     def settled(self):
         """What the daemon holds once it has let go of the last client."""
         seen = []
@@ -57,6 +62,7 @@ class Storm(unittest.TestCase):
                 driver = BlkDriver(socket)
                 driver.read(0, 512)
                 driver.close()
+            until(self.no_client, 'the exports have no client')
             seen.append(self.daemon.footprint())
             return len(seen) > 5 and len(set(seen[-5:])) == 1
 
