@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Writes to the page cache, many of them by one thread of the pool.
+ * Writes to the page cache: at once, or many of them by one thread of the pool.
  *
  * Theory of operation
+ *
+ * While writes are quick, an IOThread does them itself: to hand one to another thread takes longer.
+ * When one was slow, it does no more for a while, so that whoever shares the thread has waited for
+ * one such write (write-judge.h). Then, to begin with, and in the main loop, which serves monitors
+ * and signals too, a thread of the pool writes.
  *
  * A kernel lets one write at a time into a file's page cache, so nothing is lost by doing a node's
  * writes one after the other, and much is gained: what it costs to wake a thread, and to be woken
@@ -24,6 +29,8 @@
 #include "block/file-posix.h"
 #include "block/thread-pool.h"
 #include "block/try-io.h"
+#include "qemu/timer.h"
+#include "system/iothread.h"
 
 enum {
     /* Writes of one batch at most. */
@@ -76,6 +83,7 @@ static int raw_writer_run(void *opaque)
 {
     RawWriter *writer = opaque;
     BDRVRawState *s = writer->s;
+    int64_t begin = get_clock(), end;
 
     for (unsigned i = 0; i < writer->size; i++) {
         BlkTryWrite *w = writer->batch[i];
@@ -84,6 +92,9 @@ static int raw_writer_run(void *opaque)
                           : probe_write(s, w);
 
         w->ret = ret < 0 ? -errno : (int)ret;
+        end = get_clock();
+        write_judge_note(&s->write_judge, begin, end, false);
+        begin = end;
         if ((i + 1) % REPORT_EVERY == 0 && i + 1 < writer->size) {
             qatomic_store_release(&writer->done, i + 1);
             qemu_bh_schedule(writer->progress_bh);
@@ -191,6 +202,24 @@ bool raw_writes_batched(const BDRVRawState *s)
                                 aio_has_io_uring());
 }
 
+/* 0 if it was done; else nothing is known of what has been written. */
+static int raw_write_at_once(BDRVRawState *s, const BlkTryWrite *w)
+{
+    int64_t begin;
+    ssize_t ret;
+
+    if (!qemu_in_iothread()) {
+        return -EAGAIN;
+    }
+    begin = get_clock();
+    if (!write_judge_allows(&s->write_judge, w->bytes, begin)) {
+        return -EAGAIN;
+    }
+    ret = write_once(s->fd, w, 0);
+    write_judge_note(&s->write_judge, begin, get_clock(), true);
+    return ret == w->bytes ? 0 : -EAGAIN;
+}
+
 int raw_try_pwritev(BlockDriverState *bs, int64_t offset, int64_t bytes, const struct iovec *iov,
                     int niov, BlkTryWrite *write)
 {
@@ -203,6 +232,9 @@ int raw_try_pwritev(BlockDriverState *bs, int64_t offset, int64_t bytes, const s
     write->niov = niov;
     write->offset = offset;
     write->bytes = bytes;
+    if (raw_write_at_once(s, write) == 0) {
+        return 0;
+    }
     raw_write_later(s, write);
     return -EINPROGRESS;
 }

@@ -4,6 +4,7 @@
 #define BLOCK_FILE_POSIX_H
 
 #include "block/block_int.h"
+#include "block/write-judge.h"
 
 struct BlockLifetime;
 
@@ -44,6 +45,8 @@ typedef struct BDRVRawState {
     bool no_blkzeroout;
     bool no_blkdiscard;
     RawWrites writes;
+    /* May the loop's own thread write to the page cache? */
+    WriteJudge write_judge;
 
     /* file-posix-map.c; atomic. The newest mapping, or NULL. */
     struct RawMap *map;

@@ -15,6 +15,16 @@ enum {
     SIZE = WRITES * BYTES,
 };
 
+/* Is the thread that writes an IOThread? */
+static bool in_iothread;
+
+bool __wrap_qemu_in_iothread(void);
+
+bool __wrap_qemu_in_iothread(void)
+{
+    return in_iothread;
+}
+
 typedef struct Write {
     BlkTryWrite write;
     BlockBackend *blk;
@@ -41,6 +51,7 @@ static Fixture fixture_new(const char *more)
                                      f.path, ring_or_default(more));
 
     f.s = bs->opaque;
+    in_iothread = false;
     f.blk = backend_on(bs);
     f.pool = aio_get_thread_pool(qemu_get_aio_context());
     for (int i = 0; i < WRITES; i++) {
@@ -289,6 +300,67 @@ static void test_past_the_page_cache_nothing_is_taken(void)
 
 static uint8_t expected[WORKERS][BYTES];
 
+/* How many were done at once, of those of a thread of that kind. */
+static int write_all(Fixture *f, bool iothread)
+{
+    BlkTryBatch batch;
+    int at_once = 0;
+
+    in_iothread = iothread;
+    for (int i = 0; i < WRITES; i++) {
+        Write *w = &f->writes[i];
+
+        w->write.cb = write_called_back;
+        blk_try_begin(&batch, f->blk);
+        w->ret = blk_try_pwritev(&batch, w->offset, BYTES, w->iov, i % 2 ? 2 : 1, &w->write);
+        blk_try_end(&batch);
+        at_once += w->ret == 0;
+        wait_for(w);
+        g_assert_cmpint(w->ret, ==, 0);
+    }
+    check_file(f, 0, WRITES);
+    return at_once;
+}
+
+static void test_quick_writes_are_done_at_once(void)
+{
+    Fixture f = fixture_new(", 'aio': 'threads'");
+    int at_once = write_all(&f, true);
+
+    /* Was one slow, on a busy machine? */
+    if (f.s->write_judge.slow_at == 0) {
+        g_assert_cmpint(at_once, ==, WRITES - WRITE_JUDGE_QUICK);
+    }
+    fixture_free(&f);
+}
+
+static void test_the_main_loop_writes_nothing_at_once(void)
+{
+    Fixture f = fixture_new(", 'aio': 'threads'");
+
+    g_assert_cmpint(write_all(&f, false), ==, 0);
+    fixture_free(&f);
+}
+
+/* What fails goes the other way, where its error is told. */
+static void test_a_failure_at_once_is_told_as_any(void)
+{
+    Fixture f = fixture_new(", 'aio': 'threads'");
+    Write *w = &f.writes[0];
+    BlkTryBatch batch;
+
+    in_iothread = true;
+    f.s->write_judge = (WriteJudge){ .quick = WRITE_JUDGE_QUICK };
+    w->iov[0].iov_base = (void *)16;
+    w->write.cb = write_called_back;
+    blk_try_begin(&batch, f.blk);
+    g_assert_cmpint(blk_try_pwritev(&batch, 0, BYTES, w->iov, 1, &w->write), ==, -EINPROGRESS);
+    blk_try_end(&batch);
+    wait_for(w);
+    g_assert_cmpint(w->ret, ==, -EFAULT);
+    fixture_free(&f);
+}
+
 /* Each worker has a block of its own. */
 static void coroutine_fn rewrite(Worker *w)
 {
@@ -335,6 +407,12 @@ int main(int argc, char **argv)
                 test_where_io_uring_is_better_nothing_is_taken);
     harness_add("/file-posix-write/past_the_page_cache_nothing_is_taken",
                 test_past_the_page_cache_nothing_is_taken);
+    harness_add("/file-posix-write/quick_writes_are_done_at_once",
+                test_quick_writes_are_done_at_once);
+    harness_add("/file-posix-write/the_main_loop_writes_nothing_at_once",
+                test_the_main_loop_writes_nothing_at_once);
+    harness_add("/file-posix-write/a_failure_at_once_is_told_as_any",
+                test_a_failure_at_once_is_told_as_any);
     harness_add("/file-posix-write/threads_write_to_one_node", test_threads_write_to_one_node);
     return harness_run();
 }

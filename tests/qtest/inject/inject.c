@@ -10,7 +10,9 @@
  *
  * INJECT_SEED chooses the sequence of dice, INJECT_RATE=N has every Nth call fail, and
  * INJECT_COUNTERS is a file of 64-bit numbers that tell how often that happened: interrupted, would
- * block, short, in a ring. INJECT_FSYNC_FAILURES=N has the first N calls of fdatasync() fail with
+ * block, short, in a ring; then, how many writes to files were an IOThread's own, and how many
+ * other threads'. Such a write takes INJECT_SLOW_US microseconds more while there is a file of the
+ * name INJECT_SLOW_FILE. INJECT_FSYNC_FAILURES=N has the first N calls of fdatasync() fail with
  * EIO.
  */
 #include <dlfcn.h>
@@ -25,6 +27,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -35,6 +38,8 @@ enum {
     WOULD_BLOCK,
     SHORT,
     IN_RING,
+    LOOP_WRITES,
+    OTHER_WRITES,
     COUNTERS
 };
 
@@ -43,6 +48,8 @@ static _Atomic uint64_t *counters = spare_counters;
 static _Atomic uint64_t dice;
 static _Atomic long fsync_failures;
 static unsigned long rate;
+static unsigned long slow_us;
+static const char *slow_file;
 
 static unsigned long number(const char *name)
 {
@@ -65,6 +72,8 @@ static void __attribute__((constructor)) init(void)
         close(fd);
     }
     rate = number("INJECT_RATE");
+    slow_us = number("INJECT_SLOW_US");
+    slow_file = getenv("INJECT_SLOW_FILE");
 }
 
 /* A number that looks random; the next one is another. */
@@ -95,6 +104,18 @@ static bool fails(int what, int error)
     count(what);
     errno = error;
     return true;
+}
+
+/* By the name that a daemon's thread has. */
+static void file_write(void)
+{
+    char name[16] = "";
+
+    prctl(PR_GET_NAME, name);
+    count(strncmp(name, "IO ", 3) ? OTHER_WRITES : LOOP_WRITES);
+    if (slow_file && access(slow_file, F_OK) == 0) {
+        usleep(slow_us);
+    }
 }
 
 static bool interrupted(void)
@@ -285,6 +306,7 @@ ssize_t pread(int fd, void *buf, size_t len, off_t offset)
 ssize_t pwrite(int fd, const void *buf, size_t len, off_t offset)
 {
     REAL(pwrite);
+    file_write();
     return interrupted() ? -1 : real(fd, buf, shortened(fd, len), offset);
 }
 
@@ -314,6 +336,7 @@ ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t offset, int flags
     struct iovec copy[IOV_MAX];
 
     REAL(pwritev2);
+    file_write();
     if (interrupted()) {
         return -1;
     }
