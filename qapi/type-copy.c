@@ -2,9 +2,22 @@
 /* Frees and copies values of any type of the schema, by the type's description. */
 
 #include "qemu/osdep.h"
+#include "qemu/atomic.h"
 #include "qobject/qnull.h"
 #include "qobject/qobject.h"
 #include "type-walk.h"
+
+static bool own_members; /* atomic */
+
+void qapi_use_own_members(void)
+{
+    qatomic_set(&own_members, true);
+}
+
+bool qapi_own_members_used(void)
+{
+    return qatomic_read(&own_members);
+}
 
 /* Free what the value at @slot points to. */
 static void free_slot(void *slot, const QapiType *type)
@@ -49,7 +62,11 @@ void qapi_free_members(void *obj, const QapiType *type)
     const QapiType *variant = qapi_union_variant(obj, type);
 
     for (uint32_t i = 0; i < type->n_members; i++) {
-        free_slot((char *)obj + type->members[i].offset, type->members[i].type);
+        const QapiMember *m = &type->members[i];
+
+        if (qapi_member_held(obj, m)) {
+            free_slot((char *)obj + m->offset, m->type);
+        }
     }
     if (variant) {
         qapi_free_members((char *)obj + type->variants_offset, variant);
@@ -115,6 +132,11 @@ static void clone_slot(void *dst, const void *src, const QapiType *type)
     memcpy(dst, &copy, sizeof(copy));
 }
 
+static size_t slot_bytes(const QapiType *type)
+{
+    return type->kind < QAPI_KIND_STR || type->kind == QAPI_KIND_ENUM ? type->size : sizeof(void *);
+}
+
 void qapi_clone_members(void *dst, const void *src, const QapiType *type)
 {
     const QapiType *variant = qapi_union_variant(src, type);
@@ -122,9 +144,13 @@ void qapi_clone_members(void *dst, const void *src, const QapiType *type)
     /* scalars and flags by this; then whatever is held by pointer */
     memcpy(dst, src, type->size);
     for (uint32_t i = 0; i < type->n_members; i++) {
-        uint32_t offset = type->members[i].offset;
+        const QapiMember *m = &type->members[i];
 
-        clone_slot((char *)dst + offset, (const char *)src + offset, type->members[i].type);
+        if (qapi_member_held(src, m)) {
+            clone_slot((char *)dst + m->offset, (const char *)src + m->offset, m->type);
+        } else {
+            memset((char *)dst + m->offset, 0, slot_bytes(m->type));
+        }
     }
     if (variant) {
         qapi_clone_members((char *)dst + type->variants_offset,

@@ -92,7 +92,7 @@ static bool visit_own_members(Visitor *v, void *obj, const QapiType *type, Error
     for (uint32_t i = 0; i < type->n_members; i++) {
         const QapiMember *m = &type->members[i];
 
-        if (member_present(v, obj, m) &&
+        if (qapi_member_counts(m) && member_present(v, obj, m) &&
             !qapi_visit_slot(v, m->name, (char *)obj + m->offset, m->type, errp)) {
             return false;
         }

@@ -21,4 +21,20 @@ static inline bool qapi_member_has_flag(const QapiMember *m)
            (kind < QAPI_KIND_STR || kind == QAPI_KIND_ENUM || kind == QAPI_KIND_LIST);
 }
 
+/* Whether this program knows member @m; others lie in its structs as they were on a stack. */
+static inline bool qapi_member_counts(const QapiMember *m)
+{
+    return !(m->features & (1u << QAPI_FEATURE_OWN)) || qapi_own_members_used();
+}
+
+/* Whether what is held by @m of the object at @obj is its own: a list that is not there is not. */
+static inline bool qapi_member_held(const void *obj, const QapiMember *m)
+{
+    if (!qapi_member_counts(m)) {
+        return false;
+    }
+    return m->type->kind != QAPI_KIND_LIST || !qapi_member_has_flag(m) ||
+           *(const bool *)((const char *)obj + m->has_offset);
+}
+
 #endif

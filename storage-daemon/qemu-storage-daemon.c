@@ -22,11 +22,11 @@
 #include "monitor/monitor.h"
 #include "notify.h"
 #include "options.h"
+#include "qapi/type-info.h"
 #include "qemu/error-report.h"
 #include "qemu/inherited-fds.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
-#include "qemu/sockets.h"
 #include "qom/object_interfaces.h"
 #include "run-as.h"
 #include "sandbox.h"
@@ -151,7 +151,7 @@ int main(int argc, char **argv)
     int status;
 
     inherited_fds_record();
-    unix_socket_use_access_members();
+    qapi_use_own_members();
     error_init(argv[0]);
     ignore_signals();
     if (!occupy_standard_fds()) {

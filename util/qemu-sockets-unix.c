@@ -23,8 +23,8 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qapi/type-info.h"
 #include "qemu/access-denied.h"
-#include "qemu/atomic.h"
 #include "qemu/cutils.h"
 #include "qemu/lockable.h"
 #include "qemu/thread.h"
@@ -56,9 +56,6 @@ typedef struct MadeFile {
     ino_t ino;
     pid_t maker;
 } MadeFile;
-
-/* Atomic: `mode` and `group`, which QEMU's struct has not, are set by whoever makes an address. */
-static bool access_members;
 
 static QemuMutex birth_lock; /* of the umask, while bind() uses it */
 static QemuMutex made_files_lock;
@@ -170,17 +167,12 @@ static bool parse_group(const char *name, gid_t *gid, Error **errp)
     return true;
 }
 
-void unix_socket_use_access_members(void)
-{
-    qatomic_set(&access_members, true);
-}
-
 static bool parse_access(UnixSocketAddress *saddr, FileAccess *want, Error **errp)
 {
     unsigned long mode = DEFAULT_GROUP_MODE;
 
     *want = (FileAccess){ .group = (gid_t)-1 };
-    if (!qatomic_read(&access_members)) {
+    if (!qapi_own_members_used()) {
         return true;
     }
     want->set = saddr->mode || saddr->group;

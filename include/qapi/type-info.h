@@ -73,6 +73,14 @@ extern const QapiType qapi_type_bool, qapi_type_int8, qapi_type_int16, qapi_type
     qapi_type_uint64, qapi_type_size, qapi_type_number, qapi_type_str, qapi_type_any,
     qapi_type_null, qapi_type_empty;
 
+/*
+ * From now on members with the feature "own" count: every struct in this program has them set, or
+ * zero. Before, no walker below looks at them: code that was written for QEMU does not know them
+ * and leaves them as they were on its stack. Any thread; for the life of the program.
+ */
+void qapi_use_own_members(void);
+bool qapi_own_members_used(void);
+
 /* Objects, alternates and lists: take @v through *@obj. */
 bool qapi_visit_type(Visitor *v, const char *name, void **obj, const QapiType *type, Error **errp);
 /* The members of an object that is there, and of its variant. */

@@ -9,6 +9,7 @@
 typedef enum QapiFeature {
     QAPI_FEATURE_DEPRECATED,
     QAPI_FEATURE_UNSTABLE,
+    QAPI_FEATURE_OWN, /* of members: QEMU's struct has it not; see qapi/type-info.h */
     QAPI_FEATURE__MAX,
 } QapiFeature;
 

@@ -48,19 +48,14 @@ bool fd_is_socket(int fd);
 /* ---- by address ---- */
 
 /*
- * From now on the members `mode` and `group` of UNIX addresses count: every address in this program
- * has them set, or NULL. Code that knows QEMU's struct does not set them. Ours.
- */
-void unix_socket_use_access_members(void);
-
-/*
  * A socket that listens at @addr with a backlog of @num connections.
  *
  * inet: the first of the host's addresses, and of the ports from `port` to `to`, that
- * is free. unix: the file is made with `mode` and `group` if given and asked for (above; never more
- * open than that, not even for a moment; a group alone means mode 0660); a file that no living
- * socket is bound to is replaced; anything else at that path is an error. fd: an inherited socket,
- * bound or already listening, by its number; the descriptor returned is the one named.
+ * is free. unix: the file is made with `mode` and `group` if given and known to the program
+ * (qapi_use_own_members(); never more open than that, not even for a moment; a group alone means
+ * mode 0660); a file that no living socket is bound to is replaced; anything else at that path is
+ * an error. fd: an inherited socket, bound or already listening, by its number; the descriptor
+ * returned is the one named.
  */
 int socket_listen(SocketAddress *addr, int num, Error **errp);
 

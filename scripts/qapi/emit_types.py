@@ -4,7 +4,7 @@
 from .model import BUILTINS, Alternate, Command, Enum, Event, Object
 from .names import c_enum_const, c_name, c_string
 
-KNOWN_FEATURES = ('deprecated', 'unstable')
+KNOWN_FEATURES = ('deprecated', 'unstable', 'own')
 
 
 def feature_bits(features):

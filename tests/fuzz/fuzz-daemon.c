@@ -10,6 +10,7 @@
 #include "fuzz-daemon.h"
 #include "monitor/monitor.h"
 #include "qapi/error.h"
+#include "qapi/type-info.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
@@ -32,6 +33,7 @@ void shutdown_watch(void)
 void fuzz_daemon_setup(void)
 {
     signal(SIGPIPE, SIG_IGN);
+    qapi_use_own_members();
     error_init("fuzz");
     module_call_init(MODULE_INIT_QOM);
     qemu_init_main_loop(&error_abort);

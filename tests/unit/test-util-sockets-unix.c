@@ -3,6 +3,7 @@
 #include "qemu/osdep.h"
 #include "harness.h"
 #include "qapi/error.h"
+#include "qapi/type-info.h"
 #include "qemu/sockets.h"
 #include "qemu/thread.h"
 
@@ -546,7 +547,7 @@ static void test_unix_no_listener(void)
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
-    unix_socket_use_access_members();
+    qapi_use_own_members();
     harness_add("/sockets/unix/file_goes_with_its_listener", test_unix_file);
     harness_add("/sockets/unix/file_goes_after_the_directory_changed", test_unix_relative_file);
     harness_add("/sockets/unix/file_goes_at_exit", test_unix_exit);
