@@ -71,10 +71,79 @@ static void test_nobody_reads(void)
     synchronize_rcu();
 }
 
+typedef struct Freed {
+    struct rcu_head rcu;
+    int number;
+} Freed;
+
+static int calls; /* atomic */
+
+static void free_in_order(Freed *f)
+{
+    g_assert_cmpint(f->number, ==, qatomic_read(&calls));
+    g_free(f);
+    qatomic_inc(&calls);
+}
+
+static void test_later_calls_wait_for_readers(void)
+{
+    enum {
+        COUNT = 1000,
+    };
+
+    calls = 0;
+    WITH_RCU_READ_LOCK_GUARD()
+    {
+        for (int i = 0; i < COUNT; i++) {
+            Freed *f = g_new0(Freed, 1);
+
+            f->number = i;
+            call_rcu(f, free_in_order, rcu);
+        }
+        /* Not that it would show every time: the thread has had no time, or waits for us. */
+        g_usleep(1000);
+        g_assert_cmpint(qatomic_read(&calls), ==, 0);
+    }
+    g_free_rcu(g_new0(Freed, 1), rcu);
+    drain_call_rcu();
+    g_assert_cmpint(qatomic_read(&calls), ==, COUNT);
+    /* Nothing is left to wait for. */
+    drain_call_rcu();
+}
+
+static int read_and_return(int *value)
+{
+    RCU_READ_LOCK_GUARD();
+
+    for (;;) {
+        WITH_RCU_READ_LOCK_GUARD()
+        {
+            return qatomic_read(value);
+        }
+    }
+}
+
+static void test_a_block_reads(void)
+{
+    int value = 5;
+
+    g_assert_cmpint(read_and_return(&value), ==, 5);
+    for (int i = 0; i < 2; i++) {
+        WITH_RCU_READ_LOCK_GUARD()
+        {
+            break;
+        }
+    }
+    /* Would wait for ever if one still read. */
+    synchronize_rcu();
+}
+
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
     harness_add("/rcu/synchronize_waits_for_readers", test_synchronize_waits_for_readers);
     harness_add("/rcu/without_readers_nobody_waits", test_nobody_reads);
+    harness_add("/rcu/later_calls_wait_for_readers", test_later_calls_wait_for_readers);
+    harness_add("/rcu/a_block_reads_to_its_end_however_it_ends", test_a_block_reads);
     return harness_run();
 }
