@@ -99,7 +99,7 @@ class Reference(unittest.TestCase):
         options = set(re.findall(r'^  (?:-\w, )?(-[-\w]+)', program('--help'), re.M))
         self.assertGreater(len(options), 10)
         for option in options:
-            self.assertRegex(manual, rf'(?m)^\*\*.*{option}\*\*')
+            self.assertTrue(re.search(rf'(?m)^\*\*.*{option}\*\*', manual), option)
         for line in re.findall(r'^\*\*.*', manual, re.M):
             for option in re.findall(r'\*\*(--[-\w]+)\*\*', line):
                 self.assertIn(option, options)
@@ -117,7 +117,7 @@ class Reference(unittest.TestCase):
                 self.assertGreater(len(keys), 8)
                 for key in keys:
                     with self.subTest(f'{option} {kind}: {key}'):
-                        self.assertRegex(manual, rf'[`,]{key}[`.=]')
+                        self.assertTrue(re.search(rf'[`,]{key}[`.=]', manual))
 
 
 if __name__ == '__main__':
