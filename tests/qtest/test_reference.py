@@ -3,13 +3,18 @@
 
 import os
 import re
+import shlex
+import signal
 import struct
 import subprocess
+import tempfile
+import textwrap
 import unittest
 
 from support import paths
 from support.daemon import Daemon
 from support.virtio_blk import GET_ID, BlkDriver
+from support.waiting import TIMEOUT, until
 
 REFERENCE = os.path.join(paths.TOP, 'docs/interop/qemu-storage-daemon-qmp-ref.md')
 MANUAL = os.path.join(paths.TOP, 'docs/tools/qemu-storage-daemon.md')
@@ -118,6 +123,62 @@ class Reference(unittest.TestCase):
                 for key in keys:
                     with self.subTest(f'{option} {kind}: {key}'):
                         self.assertTrue(re.search(rf'[`,]{key}[`.=]', manual))
+
+
+def command_lines(path):
+    """Those of the program that a document shows, as lists of words."""
+    blocks = re.findall(r'(?:^ {4}.*\n)+', read(path), re.M)
+    for block in blocks:
+        text = textwrap.dedent(block).replace('\\\n', '')
+        for line in text.splitlines():
+            if re.match(r'\S*qemu-storage-daemon +--', line):
+                yield shlex.split(line)[1:]
+
+
+def direct_works(path):
+    """Whether this file system reads past the page cache."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_DIRECT))
+    except OSError:
+        return False
+    return True
+
+
+class Examples(unittest.TestCase):
+    """Command lines that people copy."""
+
+    def end(self, folder):
+        """Ends what has left its number there."""
+        with open(os.path.join(folder, 'qsd.pid'), encoding='ascii') as file:
+            os.kill(int(file.read()), signal.SIGTERM)
+        until(lambda: not os.path.exists(os.path.join(folder, 'qsd.pid')), 'it has ended')
+
+    def carry_out(self, words):
+        """Runs it until everything works, elsewhere than it says."""
+        with tempfile.TemporaryDirectory(prefix='qsd-') as folder:
+            disk = os.path.join(folder, 'disk.img')
+            with open(disk, 'wb') as image:
+                image.truncate(1 << 20)
+            words = [word.replace('/tmp', folder) for word in words]
+            if not direct_works(disk):
+                words = [word.replace(',cache.direct=on', '') for word in words]
+            if '--pidfile' not in words:
+                words += ['--pidfile', 'qsd.pid']
+            if '--daemonize' not in words:
+                words.append('--daemonize')
+            done = subprocess.run([paths.daemon(), *words], stdin=subprocess.DEVNULL, cwd=folder,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                  timeout=TIMEOUT, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.end(folder)
+
+    def test_examples_work(self):
+        for document, least in ((os.path.join(paths.TOP, 'README.md'), 1), (MANUAL, 2)):
+            lines = list(command_lines(document))
+            self.assertGreaterEqual(len(lines), least)
+            for words in lines:
+                with self.subTest(' '.join(words)):
+                    self.carry_out(words)
 
 
 if __name__ == '__main__':
