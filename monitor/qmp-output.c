@@ -36,10 +36,14 @@ void monitor_output_clear(MonitorOutput *out)
     out->done = 0;
 }
 
-/* Drop what has been sent, once that is worth moving the rest. */
+/* Drop what has been sent, once that is worth moving the rest; the room of a long tail too. */
 static void compact(MonitorOutput *out)
 {
-    if (out->done == out->bytes->len || out->done >= out->bytes->len / 2) {
+    if (out->done == out->bytes->len && out->done > MONITOR_OUTPUT_LOW) {
+        g_byte_array_unref(out->bytes);
+        out->bytes = g_byte_array_new();
+        out->done = 0;
+    } else if (out->done == out->bytes->len || out->done >= out->bytes->len / 2) {
         g_byte_array_remove_range(out->bytes, 0, out->done);
         out->done = 0;
     }

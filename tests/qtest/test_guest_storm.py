@@ -6,6 +6,7 @@ Their number in a second is limited for each export, so several are stormed at o
 
 import contextlib
 import os
+import time
 import unittest
 
 from support.attack import Attack
@@ -46,6 +47,10 @@ class Storm(unittest.TestCase):
         with contextlib.ExitStack() as stack:
             attacks = [stack.enter_context(Attack(socket, 'mix', steps // EXPORTS, SECONDS))
                        for socket in self.sockets]
+            # Somebody reads the events: else they wait in the daemon, up to a limit.
+            while any(attack.goes_on() for attack in attacks):
+                self.daemon.qmp.command('query-block-exports')
+                time.sleep(0.1)
             return sum(attack.report()['connections'] for attack in attacks)
 
     def no_client(self):
