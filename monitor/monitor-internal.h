@@ -55,6 +55,8 @@ struct Monitor {
     JSONMessageParser parser;
     GQueue requests;
     QEMUBH *dispatch_bh;
+    /* One that yields is being executed; the next request waits for it. */
+    struct MonitorCommand *command;
     /* qmp_commands after the negotiation. */
     const QmpCommandList *commands;
     QTAILQ_ENTRY(Monitor) entry;

@@ -4,10 +4,11 @@
  *
  * Theory of operation: input goes to the streaming parser, which queues requests and syntax
  * errors in the order of arrival. A bottom half takes one from the queue, executes it, sends
- * the reply and schedules itself again while there are more; sessions thus take turns. It
- * belongs to the context of the main loop's descriptor handlers, which a command that waits
- * (AIO_WAIT_WHILE) does not run: no command begins inside another. Nothing is read while
- * requests or a long backlog of output wait.
+ * the reply and schedules itself again while there are more; sessions thus take turns. A command
+ * that has to wait for storage is a coroutine (QCO_COROUTINE): meanwhile other sessions go on, and
+ * this one's next request waits. Both belong to the context of the main loop's descriptor handlers,
+ * which a command that waits (AIO_WAIT_WHILE) does not run: no command begins, or goes on, inside
+ * another. Nothing is read while requests or a long backlog of output wait.
  */
 #include "qemu/osdep.h"
 #include "block/aio.h"
@@ -98,42 +99,98 @@ static void explain_negotiation(Monitor *mon, QDict *response)
     }
 }
 
-static void execute(Monitor *mon, MonitorRequest *request)
+/* The answer to @request; NULL: none. */
+static QDict *execute(Monitor *mon, MonitorRequest *request)
 {
+    const QmpCommandList *commands = mon->commands;
     QDict *response;
 
     if (request->err) {
-        response = qmp_error_response(g_steal_pointer(&request->err));
-    } else {
-        const QmpCommandList *commands = mon->commands;
-
-        monitor_set_cur(mon);
-        response = qmp_dispatch(commands, request->json, false);
-        monitor_set_cur(NULL);
-        if (response && commands == &qmp_cap_negotiation_commands) {
-            explain_negotiation(mon, response);
-        }
+        return qmp_error_response(g_steal_pointer(&request->err));
     }
+    response = qmp_dispatch(commands, request->json, false);
+    if (response && commands == &qmp_cap_negotiation_commands) {
+        explain_negotiation(mon, response);
+    }
+    return response;
+}
+
+static void answer(Monitor *mon, QDict *response)
+{
     if (response) {
         send_object(mon, QOBJECT(response));
         qobject_unref(response);
     }
 }
 
-static void dispatch_one(void *opaque)
+static void next_request(Monitor *mon)
 {
-    Monitor *mon = opaque;
-    MonitorRequest *request = g_queue_pop_head(&mon->requests);
-
-    if (!request) {
-        return;
-    }
-    execute(mon, request);
-    request_free(request);
     if (!g_queue_is_empty(&mon->requests)) {
         qemu_bh_schedule(mon->dispatch_bh);
     }
     qemu_chr_fe_accept_input(&mon->chr);
+}
+
+/* A request whose command yields. It may outlive the session, and the monitor. */
+typedef struct MonitorCommand {
+    Monitor *mon; /* NULL: nobody waits for the answer any more */
+    MonitorRequest *request;
+} MonitorCommand;
+
+static void coroutine_fn command_entry(void *opaque)
+{
+    MonitorCommand *command = opaque;
+    QDict *response = execute(command->mon, command->request);
+    Monitor *mon = command->mon;
+
+    if (mon) {
+        mon->command = NULL;
+        answer(mon, response);
+        next_request(mon);
+    } else {
+        qobject_unref(response);
+    }
+    request_free(command->request);
+    g_free(command);
+}
+
+static void forget_command(Monitor *mon)
+{
+    if (mon->command) {
+        mon->command->mon = NULL;
+        mon->command = NULL;
+    }
+}
+
+/* What it waits for wakes it in the context of dispatch_bh, that is, inside of no other command. */
+static void begin_command(Monitor *mon, MonitorRequest *request)
+{
+    MonitorCommand *command = g_new(MonitorCommand, 1);
+
+    *command = (MonitorCommand){ .mon = mon, .request = request };
+    mon->command = command;
+    qemu_aio_coroutine_enter(iohandler_get_aio_context(),
+                             qemu_coroutine_create(command_entry, command));
+}
+
+static void dispatch_one(void *opaque)
+{
+    Monitor *mon = opaque;
+    MonitorRequest *request = mon->command ? NULL : g_queue_pop_head(&mon->requests);
+
+    if (!request) {
+        return;
+    }
+    monitor_set_cur(mon);
+    if (!request->err && qmp_request_yields(mon->commands, request->json)) {
+        begin_command(mon, request);
+        monitor_set_cur(NULL);
+        return;
+    }
+    answer(mon, execute(mon, request));
+    monitor_set_cur(NULL);
+    request_free(request);
+    next_request(mon);
 }
 
 static void session_drained(void *opaque)
@@ -166,6 +223,7 @@ static void session_event(void *opaque, QEMUChrEvent event)
         json_message_parser_destroy(&mon->parser);
         json_message_parser_init(&mon->parser, request_parsed, mon, NULL);
         clear_requests(mon);
+        forget_command(mon);
         break;
     default:
         break;
@@ -217,6 +275,7 @@ void monitor_qmp_free(Monitor *mon)
     monitor_output_done(&mon->out);
     qemu_chr_fe_deinit(&mon->chr, false);
     clear_requests(mon);
+    forget_command(mon);
     qemu_bh_delete(mon->dispatch_bh);
     json_message_parser_destroy(&mon->parser);
     g_free(mon->id);

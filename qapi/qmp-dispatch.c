@@ -173,6 +173,15 @@ QDict *qmp_dispatch(const QmpCommandList *cmds, QObject *request, bool allow_oob
     return response;
 }
 
+bool qmp_request_yields(const QmpCommandList *cmds, const QObject *request)
+{
+    const QDict *dict = qobject_to(QDict, request);
+    const char *name = dict ? qdict_get_try_str(dict, "execute") : NULL;
+    const QmpCommand *cmd = name ? qmp_find_command(cmds, name) : NULL;
+
+    return cmd && (cmd->options & QCO_COROUTINE);
+}
+
 bool qmp_is_oob(const QDict *dict)
 {
     return qdict_haskey(dict, "exec-oob") && !qdict_haskey(dict, "execute");

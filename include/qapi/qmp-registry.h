@@ -6,8 +6,8 @@
  *
  * A QmpCommandList is what one state of a monitor can do: qmp_init_marshal() of the generated code
  * fills it; qmp_dispatch() checks a request, calls the command and makes the reply. The command
- * runs in the caller's thread and context; it may yield if the caller is a coroutine and the
- * command has QCO_COROUTINE.
+ * runs in the caller's thread and context. A command with QCO_COROUTINE yields, so whoever carries
+ * one out asks qmp_request_yields() first, and is a coroutine then; and is none for all others.
  */
 #ifndef QAPI_QMP_REGISTRY_H
 #define QAPI_QMP_REGISTRY_H
@@ -66,6 +66,8 @@ void qmp_free_commands(QmpCommandList *cmds);
  * @allow_oob: "exec-oob" may stand for "execute".
  */
 QDict *qmp_dispatch(const QmpCommandList *cmds, QObject *request, bool allow_oob);
+/* Whether the command that @request names, if it does, has QCO_COROUTINE. */
+bool qmp_request_yields(const QmpCommandList *cmds, const QObject *request);
 /* Whether @dict asks for execution out of order: it has "exec-oob" and no "execute". */
 bool qmp_is_oob(const QDict *dict);
 /* The reply that tells of @err, which is freed. */
