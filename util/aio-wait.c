@@ -15,12 +15,55 @@
 
 AioWait global_aio_wait;
 
+static unsigned co_waiters; /* atomic */
+static QEMUBH *co_kicked_bh;
+static QLIST_HEAD(, AioWaitCo) co_waiting = QLIST_HEAD_INITIALIZER(co_waiting); /* main thread */
+
 void aio_wait_kick(void)
 {
     /* A read-modify-write, to be ordered after the caller's change. */
     if (qatomic_fetch_or(&global_aio_wait.num_waiters, 0)) {
         aio_notify(qemu_get_aio_context());
     }
+    if (qatomic_read(&co_waiters)) {
+        qemu_bh_schedule(co_kicked_bh);
+    }
+}
+
+static void co_kicked(void *opaque)
+{
+    AioWaitCo *w, *next;
+
+    QLIST_FOREACH_SAFE (w, &co_waiting, next, next) {
+        w->kicked = true;
+        qemu_co_sleep_wake(&w->sleep);
+    }
+}
+
+void aio_wait_co_begin(AioWaitCo *w)
+{
+    GLOBAL_STATE_CODE();
+    if (!co_kicked_bh) {
+        /* For as long as the program runs: a kick may be on its way at any time. */
+        co_kicked_bh = aio_bh_new(qemu_get_aio_context(), co_kicked, NULL);
+    }
+    QLIST_INSERT_HEAD(&co_waiting, w, next);
+    qatomic_inc(&co_waiters);
+    smp_mb__after_rmw();
+}
+
+void coroutine_fn aio_wait_co(AioWaitCo *w, int64_t ns)
+{
+    if (!w->kicked) {
+        qemu_co_sleep_ns_wakeable(&w->sleep, QEMU_CLOCK_REALTIME, ns);
+    }
+    w->kicked = false;
+}
+
+void aio_wait_co_end(AioWaitCo *w)
+{
+    qatomic_dec(&co_waiters);
+    QLIST_REMOVE(w, next);
 }
 
 typedef struct {

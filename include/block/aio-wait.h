@@ -11,6 +11,7 @@
 #define QEMU_AIO_WAIT_H
 
 #include "block/aio.h"
+#include "qemu/coroutine.h"
 #include "qemu/main-loop.h"
 
 typedef struct {
@@ -65,5 +66,18 @@ void aio_wait_kick(void);
  * Main thread (or @ctx's home), outside coroutines; blocks, running the main loop's context.
  */
 void aio_wait_bh_oneshot(AioContext *ctx, QEMUBHFunc *cb, void *opaque);
+
+/* A coroutine of the main thread that waits for a condition, without running the loop. */
+typedef struct AioWaitCo {
+    QemuCoSleep sleep;
+    bool kicked;
+    QLIST_ENTRY(AioWaitCo) next;
+} AioWaitCo;
+
+/** aio_wait_co_begin: from now on no kick is missed.  Main thread; @w is zeroed. */
+void aio_wait_co_begin(AioWaitCo *w);
+/** aio_wait_co: yields until the next kick, or for @ns; after it @w's condition may be another. */
+void coroutine_fn aio_wait_co(AioWaitCo *w, int64_t ns);
+void aio_wait_co_end(AioWaitCo *w);
 
 #endif

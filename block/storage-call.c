@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "qemu/osdep.h"
+#include "block/aio.h"
+#include "block/storage-call.h"
+#include "qemu/main-loop.h"
+#include "qemu/thread.h"
+
+/* How often the interrupt is asked, in milliseconds. */
+#define SLICE_MS 100
+
+typedef struct StorageCall {
+    unsigned refs; /* atomic; the caller's and the thread's */
+    StorageFunc *func;
+    void *arg;
+    GDestroyNotify free_arg;
+    bool in_coroutine;
+    QemuCoSleep sleep; /* main thread */
+
+    QemuMutex lock;
+    QemuCond ended;
+    /* lock */
+    bool done;
+    int ret;
+
+    bool abandoned; /* the caller's; read with the last reference */
+} StorageCall;
+
+static unsigned calls; /* atomic */
+static bool (*interrupt_asked)(void);
+
+void storage_call_set_interrupt(bool (*asked)(void))
+{
+    interrupt_asked = asked;
+}
+
+static void call_unref(StorageCall *call)
+{
+    if (qatomic_fetch_dec(&call->refs) > 1) {
+        return;
+    }
+    if (call->abandoned && call->free_arg) {
+        call->free_arg(call->arg);
+    }
+    qemu_cond_destroy(&call->ended);
+    qemu_mutex_destroy(&call->lock);
+    g_free(call);
+    qatomic_dec(&calls);
+}
+
+static void call_done(void *opaque)
+{
+    StorageCall *call = opaque;
+
+    qemu_co_sleep_wake(&call->sleep);
+    call_unref(call);
+}
+
+static void *call_run(void *opaque)
+{
+    StorageCall *call = opaque;
+    int ret = call->func(call->arg);
+
+    qemu_mutex_lock(&call->lock);
+    call->ret = ret;
+    call->done = true;
+    qemu_cond_signal(&call->ended);
+    qemu_mutex_unlock(&call->lock);
+    if (call->in_coroutine) {
+        aio_bh_schedule_oneshot(qemu_get_aio_context(), call_done, call);
+    } else {
+        call_unref(call);
+    }
+    return NULL;
+}
+
+/* NULL if there are too many. */
+static StorageCall *call_begin(StorageFunc *func, void *arg, GDestroyNotify free_arg,
+                               bool in_coroutine)
+{
+    StorageCall *call;
+    QemuThread thread;
+
+    if (qatomic_fetch_inc(&calls) >= STORAGE_CALLS_MAX && free_arg) {
+        qatomic_dec(&calls);
+        return NULL;
+    }
+    call = g_new0(StorageCall, 1);
+    *call = (StorageCall){
+        .refs = 2,
+        .func = func,
+        .arg = arg,
+        .free_arg = free_arg,
+        .in_coroutine = in_coroutine,
+    };
+    qemu_mutex_init(&call->lock);
+    qemu_cond_init(&call->ended);
+    qemu_thread_create(&thread, "storage", call_run, call, QEMU_THREAD_DETACHED);
+    return call;
+}
+
+/* The result, or @lacking if there is none. The caller's reference goes. */
+static int call_end(StorageCall *call, int lacking)
+{
+    int ret;
+
+    qemu_mutex_lock(&call->lock);
+    ret = call->done ? call->ret : lacking;
+    call->abandoned = !call->done;
+    qemu_mutex_unlock(&call->lock);
+    call_unref(call);
+    return ret;
+}
+
+int coroutine_fn storage_co_call(StorageFunc *func, void *arg, GDestroyNotify free_arg, int ms)
+{
+    StorageCall *call = call_begin(func, arg, free_arg, true);
+
+    if (!call) {
+        free_arg(arg);
+        return -EBUSY;
+    }
+    qemu_co_sleep_ns_wakeable(&call->sleep, QEMU_CLOCK_REALTIME, (int64_t)ms * SCALE_MS);
+    return call_end(call, -ETIMEDOUT);
+}
+
+int storage_call(StorageFunc *func, void *arg, GDestroyNotify free_arg, int ms)
+{
+    StorageCall *call = call_begin(func, arg, free_arg, false);
+    int left = ms;
+
+    if (!call) {
+        free_arg(arg);
+        return -EBUSY;
+    }
+    qemu_mutex_lock(&call->lock);
+    while (!call->done && left != 0 && !(left < 0 && interrupt_asked && interrupt_asked())) {
+        int slice = left < 0 ? SLICE_MS : MIN(left, SLICE_MS);
+
+        /* Woken early without cause it waits a little shorter. */
+        qemu_cond_timedwait(&call->ended, &call->lock, slice);
+        left -= left < 0 ? 0 : slice;
+    }
+    qemu_mutex_unlock(&call->lock);
+    return call_end(call, left == 0 ? -ETIMEDOUT : -EINTR);
+}
