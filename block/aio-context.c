@@ -214,7 +214,7 @@ static void collect_connected(GHashTable *seen, BlockDriverState *bs)
     }
 }
 
-GPtrArray *bdrv_placed_nodes(BlockDriverState *bs)
+GPtrArray *bdrv_connected_nodes(BlockDriverState *bs)
 {
     GPtrArray *nodes = g_ptr_array_new_with_free_func(node_unref);
     g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
@@ -225,10 +225,20 @@ GPtrArray *bdrv_placed_nodes(BlockDriverState *bs)
     collect_connected(seen, bs);
     g_hash_table_iter_init(&iter, seen);
     while (g_hash_table_iter_next(&iter, &node, NULL)) {
-        bs = node;
-        if (bs->placed) {
-            bdrv_ref(bs);
-            g_ptr_array_add(nodes, bs);
+        bdrv_ref(node);
+        g_ptr_array_add(nodes, node);
+    }
+    return nodes;
+}
+
+GPtrArray *bdrv_placed_nodes(BlockDriverState *bs)
+{
+    GPtrArray *nodes = bdrv_connected_nodes(bs);
+
+    for (guint i = nodes->len; i-- > 0;) {
+        bs = nodes->pdata[i];
+        if (!bs->placed) {
+            g_ptr_array_remove_index_fast(nodes, i);
         }
     }
     return nodes;

@@ -56,6 +56,16 @@ bool blk_has_in_flight(BlockBackend *blk)
     return false;
 }
 
+unsigned blk_in_flight(BlockBackend *blk)
+{
+    unsigned sum = 0;
+
+    for (int i = 0; i < BLOCK_ACCT_SLOTS; i++) {
+        sum += qatomic_read(&blk->in_flight[i].n);
+    }
+    return sum;
+}
+
 void blk_wake_queued_requests(BlockBackend *blk)
 {
     qemu_mutex_lock(&blk->queue_lock);

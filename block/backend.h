@@ -50,6 +50,8 @@ struct BlockBackend {
 
 /* Whether a request of @blk is in flight. Any thread. */
 bool blk_has_in_flight(BlockBackend *blk);
+/* How many are, about: some may come and go meanwhile. Any thread. */
+unsigned blk_in_flight(BlockBackend *blk);
 /* Lets the requests go on that a drain has held back. Main loop's thread. */
 void blk_wake_queued_requests(BlockBackend *blk);
 

@@ -192,6 +192,11 @@ static void blkdebug_close(BlockDriverState *bs)
     qemu_mutex_destroy(&s->lock);
 }
 
+static BlockdevRef *blkdebug_file_ref(const BlockdevOptions *opts)
+{
+    return opts->u.blkdebug.image;
+}
+
 static int blkdebug_open(BlockDriverState *bs, BlockdevOptions *opts, int flags, Error **errp)
 {
     BDRVBlkdebugState *s = bs->opaque;
@@ -401,6 +406,7 @@ static BlockDriver bdrv_blkdebug = {
     .format_name = "blkdebug",
     .instance_size = sizeof(BDRVBlkdebugState),
     .is_filter = true,
+    .bdrv_file_ref = blkdebug_file_ref,
     .bdrv_open = blkdebug_open,
     .bdrv_close = blkdebug_close,
     .bdrv_refresh_limits = blkdebug_refresh_limits,

@@ -52,10 +52,9 @@ static uint32_t read_number(int fd, const char *name)
     return MIN(value, (uint64_t)UINT32_MAX);
 }
 
-int raw_device_check_zones(BlockDriverState *bs, const char *filename, Error **errp)
+int raw_device_check_zones(int fd, const char *filename, Error **errp)
 {
-    BDRVRawState *s = bs->opaque;
-    g_autofree char *model = read_attribute(s->fd, "queue/zoned");
+    g_autofree char *model = read_attribute(fd, "queue/zoned");
 
     if (!g_strcmp0(model, "host-managed")) {
         error_setg(errp, "'%s' is a host-managed zoned device: these are not supported", filename);
@@ -89,9 +88,8 @@ static bool parse_lifetime(int fd, BlockLifetime *ret_lifetime)
     return true;
 }
 
-void raw_device_refresh_limits(BlockDriverState *bs)
+void raw_device_ask(BDRVRawState *s)
 {
-    BDRVRawState *s = bs->opaque;
     BlockLifetime now;
 
     if (!s->is_device) {
@@ -100,10 +98,10 @@ void raw_device_refresh_limits(BlockDriverState *bs)
     if (can_secure_erase(s->fd)) {
         uint32_t granularity = read_number(s->fd, "queue/discard_granularity");
 
-        bs->bl.max_secure_erase = BDRV_REQUEST_MAX_BYTES;
-        bs->bl.secure_erase_alignment = is_power_of_2(granularity) ? granularity : 0;
+        s->max_secure_erase = BDRV_REQUEST_MAX_BYTES;
+        s->secure_erase_alignment = is_power_of_2(granularity) ? granularity : 0;
     }
-    bs->bl.has_lifetime = parse_lifetime(s->fd, &now);
+    s->has_lifetime = parse_lifetime(s->fd, &now);
 }
 
 /* ---- Requests ---- */

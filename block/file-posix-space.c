@@ -222,23 +222,51 @@ int64_t raw_fd_length(int fd)
     return end < 0 ? -errno : end;
 }
 
+typedef struct LengthOp {
+    int fd;
+    int64_t length;
+} LengthOp;
+
+static int length_thread(void *opaque)
+{
+    LengthOp *op = opaque;
+
+    op->length = raw_fd_length(op->fd);
+    return 0;
+}
+
 int64_t coroutine_fn raw_co_getlength(BlockDriverState *bs)
 {
     BDRVRawState *s = bs->opaque;
-    int64_t length = raw_fd_length(s->fd);
+    LengthOp op = { .fd = s->fd };
 
-    if (length >= 0) {
-        qatomic_set(&s->length, length);
+    if (s->length_is_new) {
+        s->length_is_new = false;
+        return qatomic_read(&s->length);
     }
-    return length;
+    if (s->is_local) {
+        length_thread(&op);
+    } else {
+        thread_pool_submit_co(length_thread, &op);
+    }
+    if (op.length >= 0) {
+        qatomic_set(&s->length, op.length);
+    }
+    return op.length;
+}
+
+int64_t raw_fd_allocated(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) < 0 ? -errno : (int64_t)st.st_blocks * 512;
 }
 
 int64_t raw_get_allocated_file_size(BlockDriverState *bs)
 {
     BDRVRawState *s = bs->opaque;
-    struct stat st;
 
-    return fstat(s->fd, &st) < 0 ? -errno : (int64_t)st.st_blocks * 512;
+    return s->is_local ? raw_fd_allocated(s->fd) : qatomic_read(&s->answers->allocated);
 }
 
 /*

@@ -23,6 +23,16 @@ typedef struct BDRVRawState {
     bool use_io_uring;
     bool use_map;
     bool batch_writes;
+    /* No server is asked where the file is: what needs no data does not wait. */
+    bool is_local;
+    /* Of questions that may outlive the node; counted (g_atomic_rc_box). */
+    struct RawAnswers *answers;
+    /* A device: bytes that can be erased at once, or 0; what they are aligned by, or 0. */
+    uint64_t max_secure_erase;
+    uint32_t secure_erase_alignment;
+    bool has_lifetime;
+    /* The opening's question for the length is answered already. */
+    bool length_is_new;
     /* 0: regular files have no limit. Bytes. */
     uint32_t dio_mem_align;
     uint32_t dio_offset_align;
@@ -71,6 +81,34 @@ typedef struct BDRVRawState {
     uint64_t locked_perm;
     uint64_t locked_shared_perm;
 } BDRVRawState;
+
+/* Of a server, about a file. Atomic. */
+typedef struct RawAnswers {
+    /* A question is on its way, or has had no answer in time, and has none yet. */
+    bool asked;
+    /* Bytes that the file takes up, as of the last answer; -errno. */
+    int64_t allocated;
+} RawAnswers;
+
+/* What an opening needs to know of a file; becomes the node's state. */
+typedef struct RawPrepared {
+    BDRVRawState s;
+    char *read_only_reason;
+} RawPrepared;
+
+static inline const BlockdevOptionsFile *raw_options(const BlockdevOptions *opts)
+{
+    return opts->driver == BLOCKDEV_DRIVER_HOST_DEVICE ? &opts->u.host_device : &opts->u.file;
+}
+
+/* file-posix-prepare.c: BlockDriver.bdrv_prepare and so on; any thread */
+void *raw_prepare(const BlockdevOptions *opts, int flags, Error **errp);
+void raw_unprepare(void *prepared);
+int raw_probe(const BlockdevOptions *opts);
+int coroutine_fn raw_co_ping(BlockDriverState *bs);
+int coroutine_fn raw_co_refresh_info(BlockDriverState *bs, int ms);
+/* Bytes that @fd takes up on its file system; -errno. Waits for a server. */
+int64_t raw_fd_allocated(int fd);
 
 /* file-posix-open.c */
 /*
@@ -146,10 +184,10 @@ struct BlockStatsSpecific *raw_get_specific_stats(BlockDriverState *bs);
 int64_t raw_fd_extent_size_hint(int fd);
 
 /* file-posix-device.c: what only block devices have */
-/* -errno with @errp for a device that can only be written zone by zone. Main loop's thread. */
-int raw_device_check_zones(BlockDriverState *bs, const char *filename, Error **errp);
-/* Main loop's thread. */
-void raw_device_refresh_limits(BlockDriverState *bs);
+/* -errno with @errp for a device that can only be written zone by zone. Any thread; waits. */
+int raw_device_check_zones(int fd, const char *filename, Error **errp);
+/* Fills in what @s says of a device. Any thread; waits. */
+void raw_device_ask(BDRVRawState *s);
 int coroutine_fn raw_co_secure_erase(BlockDriverState *bs, int64_t offset, int64_t bytes);
 int coroutine_fn raw_co_get_lifetime(BlockDriverState *bs, struct BlockLifetime *ret_lifetime);
 /* Have a test's folder stand for /sys; it must live on. Main loop's thread, no node is open. */

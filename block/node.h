@@ -10,6 +10,10 @@
  * @node_name NULL: a generated name. NULL with @errp when the name is bad or taken.
  */
 BlockDriverState *bdrv_new_node(BlockDriver *drv, const char *node_name, Error **errp);
+/* The BDRV_O_* that @o comes to, where @inherited holds what it leaves open. */
+int bdrv_flags_of_options(const BlockdevOptions *o, int inherited);
+/* What an inline child of a node with @flags gets when it says nothing itself. */
+int bdrv_flags_for_child(int flags);
 /* From now on the driver hears of drains and moves: of the drain that goes on, if there is one. */
 void bdrv_driver_complete(BlockDriverState *bs);
 /* Removes a node that is closed or was never opened, children included. */

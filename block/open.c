@@ -8,6 +8,7 @@
  * flags; what an inline child leaves open it inherits from its parent. Then the driver opens the
  * node, and its children through bdrv_open_child(). A node can be found by name only after all of
  * that went well; if something fails, the node and the children that it opened are gone again.
+ * What a driver has to wait for has happened before (prepare.h).
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
@@ -16,6 +17,7 @@
 #include "block/block_int.h"
 #include "block/io.h"
 #include "block/node.h"
+#include "block/prepare.h"
 #include "system/block-backend.h"
 #include "trace.h"
 
@@ -24,8 +26,7 @@ static void set_flag(int *flags, int flag, bool on)
     *flags = on ? *flags | flag : *flags & ~flag;
 }
 
-/* The BDRV_O_* that @o comes to, where @inherited holds what it leaves open. */
-static int flags_of_options(const BlockdevOptions *o, int inherited)
+int bdrv_flags_of_options(const BlockdevOptions *o, int inherited)
 {
     int flags = inherited;
 
@@ -69,11 +70,10 @@ static bool check_common_options(const BlockdevOptions *o, int flags, Error **er
     return true;
 }
 
-/* What an inline child gets when it says nothing itself. */
-static int flags_for_child(BlockDriverState *parent)
+int bdrv_flags_for_child(int flags)
 {
     /* The parent has already decided about discards; they must get through. */
-    return (parent->open_flags | BDRV_O_UNMAP) & ~(BDRV_O_NATIVE_AIO | BDRV_O_IO_URING);
+    return (flags | BDRV_O_UNMAP) & ~(BDRV_O_NATIVE_AIO | BDRV_O_IO_URING);
 }
 
 static void set_open_error(int ret, const BlockdevOptions *o, Error *reason, Error **errp)
@@ -121,7 +121,8 @@ static int open_driver(BlockDriverState *bs, BlockdevOptions *o, int flags, Erro
 BlockDriverState *bdrv_open_inherit(BlockdevOptions *options, int parent_flags, Error **errp)
 {
     BlockDriver *drv = bdrv_find_format(BlockdevDriver_str(options->driver));
-    int flags = flags_of_options(options, parent_flags);
+    int flags = bdrv_flags_of_options(options, parent_flags);
+    void *prepared = NULL;
     BlockDriverState *bs;
 
     GLOBAL_STATE_CODE();
@@ -132,10 +133,15 @@ BlockDriverState *bdrv_open_inherit(BlockdevOptions *options, int parent_flags, 
     if (!check_common_options(options, flags, errp)) {
         return NULL;
     }
-    bs = bdrv_new_node(drv, options->node_name, errp);
-    if (!bs) {
+    if (drv->bdrv_prepare && !(prepared = bdrv_take_prepared(drv, options, flags, errp))) {
         return NULL;
     }
+    bs = bdrv_new_node(drv, options->node_name, errp);
+    if (!bs) {
+        bdrv_drop_prepared(drv, prepared);
+        return NULL;
+    }
+    bs->prepared = prepared;
     if (open_driver(bs, options, flags, errp) < 0) {
         bdrv_free_node(bs);
         return NULL;
@@ -161,7 +167,7 @@ BdrvChild *bdrv_open_child(BlockDriverState *parent, BlockdevRef *ref, const cha
             bdrv_ref(bs);
         }
     } else {
-        bs = bdrv_open_inherit(&ref->u.definition, flags_for_child(parent), errp);
+        bs = bdrv_open_inherit(&ref->u.definition, bdrv_flags_for_child(parent->open_flags), errp);
     }
     return bs ? bdrv_attach_child(parent, bs, name, role, errp) : NULL;
 }

@@ -14,6 +14,7 @@
 #include "qemu/main-loop.h"
 #include "block/accounting.h"
 #include "block/block_int.h"
+#include "block/storage-call.h"
 #include "system/block-backend.h"
 
 static BlockdevChildList *children_info(BlockDriverState *bs)
@@ -109,20 +110,50 @@ static BlockDeviceInfo *node_info(BlockDriverState *bs)
     return info;
 }
 
-BlockDeviceInfoList *qmp_query_named_block_nodes(bool has_flat, bool flat, Error **errp)
+/*
+ * In a coroutine: what has to be asked from storage is. What does not answer in time is told as it
+ * was last.
+ */
+static void coroutine_mixed_fn refresh_info(void)
+{
+    int64_t end = get_clock() + (int64_t)STORAGE_QUICK_MS * SCALE_MS, left;
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    BlockDriverState *bs;
+
+    if (!qemu_in_coroutine()) {
+        return;
+    }
+    /* Nodes may go while others are asked. */
+    for (bs = bdrv_next_node(NULL); bs; bs = bdrv_next_node(bs)) {
+        if (bs->drv->bdrv_co_refresh_info) {
+            g_ptr_array_add(names, g_strdup(bs->node_name));
+        }
+    }
+    for (guint i = 0; i < names->len && (left = (end - get_clock()) / SCALE_MS) > 0; i++) {
+        bs = bdrv_find_node(names->pdata[i]);
+        if (bs && bs->drv->bdrv_co_refresh_info) {
+            bs->drv->bdrv_co_refresh_info(bs, left);
+        }
+    }
+}
+
+BlockDeviceInfoList *coroutine_mixed_fn qmp_query_named_block_nodes(bool has_flat, bool flat,
+                                                                    Error **errp)
 {
     BlockDeviceInfoList *list = NULL;
 
+    refresh_info();
     for (BlockDriverState *bs = bdrv_next_node(NULL); bs; bs = bdrv_next_node(bs)) {
         QAPI_LIST_PREPEND(list, node_info(bs));
     }
     return list;
 }
 
-BlockInfoList *qmp_query_block(Error **errp)
+BlockInfoList *coroutine_mixed_fn qmp_query_block(Error **errp)
 {
     BlockInfoList *head = NULL, **tail = &head;
 
+    refresh_info();
     for (BlockBackend *blk = blk_next(NULL); blk; blk = blk_next(blk)) {
         BlockInfo *info = g_new0(BlockInfo, 1);
 

@@ -89,6 +89,11 @@ static struct ImageInfoSpecific *raw_get_specific_info(BlockDriverState *bs)
     return file->drv->bdrv_get_specific_info ? file->drv->bdrv_get_specific_info(file) : NULL;
 }
 
+static BlockdevRef *raw_file_ref(const BlockdevOptions *opts)
+{
+    return opts->u.raw.file;
+}
+
 static int raw_open(BlockDriverState *bs, BlockdevOptions *opts, int flags, Error **errp)
 {
     BDRVRawState *s = bs->opaque;
@@ -245,6 +250,7 @@ static BlockDriver bdrv_raw = {
     .instance_size = sizeof(BDRVRawState),
     .bdrv_get_specific_info = raw_get_specific_info,
     .is_filter = true,
+    .bdrv_file_ref = raw_file_ref,
     .bdrv_open = raw_open,
     .bdrv_refresh_limits = raw_refresh_limits,
     .bdrv_child_perm = raw_child_perm,

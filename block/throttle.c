@@ -12,6 +12,11 @@
 #include "block/medium.h"
 #include "block/throttle-groups.h"
 
+static BlockdevRef *throttle_file_ref(const BlockdevOptions *opts)
+{
+    return opts->u.throttle.file;
+}
+
 static int throttle_open(BlockDriverState *bs, BlockdevOptions *opts, int flags, Error **errp)
 {
     const BlockdevOptionsThrottle *o = &opts->u.throttle;
@@ -124,6 +129,7 @@ static BlockDriver bdrv_throttle = {
     .format_name = "throttle",
     .instance_size = sizeof(ThrottleGroupMember),
     .is_filter = true,
+    .bdrv_file_ref = throttle_file_ref,
     .bdrv_open = throttle_open,
     .bdrv_close = throttle_close,
     .bdrv_co_preadv = throttle_co_preadv,

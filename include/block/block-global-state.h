@@ -94,7 +94,7 @@ void bdrv_drain_all(void);
 /* Waits once until no request is in flight. */
 void bdrv_drain(BlockDriverState *bs);
 
-/* Flushes every node. 0, or the -errno of the first that failed. Polls. */
+/* Flushes every node, all at the same time. 0, or the -errno of one that failed. Polls. */
 int bdrv_flush_all(void);
 
 /* AioContext */
@@ -112,6 +112,8 @@ int bdrv_try_change_aio_context(BlockDriverState *bs, AioContext *ctx, BdrvChild
  * list), and bdrv_place_again() has those of @nodes that were moved and brought back stay again.
  */
 GPtrArray *bdrv_placed_nodes(BlockDriverState *bs);
+/* @bs and all nodes above and below it, counted (the caller frees the array). */
+GPtrArray *bdrv_connected_nodes(BlockDriverState *bs);
 void bdrv_place_again(const GPtrArray *nodes);
 /*
  * Calls @detach_aio_context before and @attached_aio_context after @bs moves, in the main loop's

@@ -78,6 +78,28 @@ struct BlockDriver {
     /* Passes requests through to bs->file. */
     bool is_filter;
 
+    /* The option that says what bs->file is. NULL: a driver without one. */
+    BlockdevRef *(*bdrv_file_ref)(const BlockdevOptions *options);
+
+    /*
+     * What has to wait for storage before bdrv_open, NULL if there is nothing. Any thread; touches
+     * nothing but @options, whose children it leaves alone. What it returns, or NULL with @errp, is
+     * in bs->prepared when bdrv_open is called, which takes it from there.
+     */
+    void *(*bdrv_prepare)(const BlockdevOptions *options, int flags, Error **errp);
+    /* Frees what nobody has taken. Any thread; waits for storage. */
+    void (*bdrv_unprepare)(void *prepared);
+    /* 0 if the storage answers to a question at all; a thread; waits. NULL: it always does. */
+    int (*bdrv_probe)(const BlockdevOptions *options);
+
+    /* -ETIMEDOUT if the storage does not answer, in time, to a question. A command's coroutine. */
+    int coroutine_fn (*bdrv_co_ping)(BlockDriverState *bs);
+    /*
+     * Asks, for @ms milliseconds at most, what bdrv_get_allocated_file_size then tells. Likewise;
+     * @bs may be gone afterwards.
+     */
+    int coroutine_fn (*bdrv_co_refresh_info)(BlockDriverState *bs, int ms);
+
     /*
      * Main loop's thread. @flags: BDRV_O_* that the options came to. Opens children, fills
      * bs->opaque. 0, or -errno with @errp and nothing left but children, which the caller removes.
@@ -253,8 +275,15 @@ struct BlockDriverState {
      * the node, and the driver hears of drains and moves.
      */
     bool opened;
+    /* A command waits for its requests, or works on it without any (block/command-wait.h). */
+    bool settling;
+    /* By bdrv_flush_all(), with this result: 0 or -errno. */
+    bool flushed;
+    int flush_result;
     /* The last reference is gone: nobody can find it any more. */
     bool closing;
+    /* From the driver's bdrv_prepare until its bdrv_open takes it. */
+    void *prepared;
     bool walking_aio_notifiers;
     QLIST_HEAD(, BdrvChild) children;
     QLIST_HEAD(, BdrvChild) parents;
