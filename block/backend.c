@@ -169,12 +169,25 @@ BlockBackend *blk_new_with_bs(BlockDriverState *bs, uint64_t perm, uint64_t shar
     return blk;
 }
 
+/* Holds back the requests of @blk alone, until blk_drained_end(), and waits for those in flight. */
+static void blk_settle_begin(BlockBackend *blk)
+{
+    blk_drained_begin(blk);
+    AIO_WAIT_WHILE_UNLOCKED(NULL, blk_drained_poll(blk));
+}
+
+static void blk_settle(BlockBackend *blk)
+{
+    blk_settle_begin(blk);
+    blk_drained_end(blk);
+}
+
 static void blk_delete(BlockBackend *blk)
 {
     if (blk->root) {
         blk_remove_bs(blk);
     }
-    blk_drain(blk);
+    blk_settle(blk);
     throttle_group_unregister_tgm(&blk->public.throttle_group_member);
     assert(!blk->name && QLIST_EMPTY(&blk->aio_notifiers));
     assert(qemu_co_queue_empty(&blk->queued_requests));
@@ -204,7 +217,7 @@ void blk_unref(BlockBackend *blk)
     GLOBAL_STATE_CODE();
     assert(blk->refcnt > 0);
     if (blk->refcnt == 1) {
-        blk_drain(blk);
+        blk_settle(blk);
         blk_delete(blk);
     } else {
         blk->refcnt--;
@@ -264,12 +277,15 @@ void blk_remove_bs(BlockBackend *blk)
     GLOBAL_STATE_CODE();
     assert(root);
     remove_notifiers_from_node(blk);
-    /* Keeps new requests out until they can see that there is no node. */
+    /*
+     * Keeps new requests out until they can see that there is no node. Those of others may go on:
+     * they need not end at all.
+     */
     bdrv_ref(bs);
-    bdrv_drained_begin(bs);
+    blk_settle_begin(blk);
     qatomic_set(&blk->root, NULL);
     bdrv_root_unref_child(root);
-    bdrv_drained_end(bs);
+    blk_drained_end(blk);
     bdrv_unref(bs);
 }
 

@@ -16,8 +16,10 @@
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
 #include "qemu/str-hash.h"
+#include "block/aio-wait.h"
 #include "block/block_int.h"
 #include "block/node.h"
+#include "block/prepare.h"
 #include "system/block-backend.h"
 #include "system/iothread.h"
 #include "trace.h"
@@ -200,6 +202,7 @@ void bdrv_free_node(BlockDriverState *bs)
 {
     assert(QLIST_EMPTY(&bs->parents) && QLIST_EMPTY(&bs->aio_notifiers));
     remove_children(bs);
+    bdrv_drop_prepared(bs->drv, bs->prepared);
     if (!bs->closing) {
         unlist_node(bs);
     }
@@ -213,9 +216,12 @@ void bdrv_free_node(BlockDriverState *bs)
     g_free(bs);
 }
 
+/* All nodes have been flushed, and nobody writes to them any more. */
+static bool closing_all;
+
 static void bdrv_close(BlockDriverState *bs)
 {
-    int ret;
+    int ret = 0;
 
     /* Nobody may find the node by name and bring it back to life while the flush polls. */
     assert(bs->refcnt == 0);
@@ -223,7 +229,11 @@ static void bdrv_close(BlockDriverState *bs)
     bs->closing = true;
     unlist_node(bs);
     bdrv_drained_begin(bs);
-    ret = bdrv_is_read_only(bs) ? 0 : bdrv_flush(bs);
+    if (closing_all && bs->flushed) {
+        ret = bs->flush_result;
+    } else if (!closing_all && !bdrv_is_read_only(bs)) {
+        ret = bdrv_flush(bs);
+    }
     if (ret < 0) {
         error_report("node '%s': flush at close failed: %s", bs->node_name, strerror(-ret));
     }
@@ -337,11 +347,14 @@ static void detach_child(BdrvChild *c)
 {
     BlockDriverState *bs = c->bs;
 
-    bdrv_drained_begin(bs);
+    /* Only this parent's requests have to end: those of others may take for ever. */
+    if (!c->quiesced_parent) {
+        bdrv_parent_drained_begin_single(c);
+    }
+    AIO_WAIT_WHILE_UNLOCKED(NULL, c->klass->drained_poll(c));
     unlink_child(c);
     /* Less is done and more is allowed than before, which nobody refuses. */
     bdrv_refresh_perms(bs, NULL);
-    bdrv_drained_end(bs);
     bdrv_come_home(bs);
     free_child(c);
     bdrv_unref(bs);
@@ -422,8 +435,12 @@ void bdrv_close_all(void)
     BlockDriverState *bs;
 
     GLOBAL_STATE_CODE();
+    /* One after the other would take too long. */
+    bdrv_flush_all();
+    closing_all = true;
     while ((bs = first_node_of_monitor()) != NULL) {
         bs->monitor_owned = false;
         bdrv_unref(bs);
     }
+    closing_all = false;
 }

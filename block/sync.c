@@ -140,14 +140,62 @@ int blk_truncate(BlockBackend *blk, int64_t offset, bool exact, PreallocMode pre
     return bdrv_truncate(blk->root, offset, exact, prealloc, flags, errp);
 }
 
+/* A node's flush among others that go on at the same time. */
+typedef struct FlushOne {
+    BlockDriverState *bs; /* a reference */
+    unsigned *left;
+    int ret;
+} FlushOne;
+
+static void coroutine_fn flush_one(void *opaque)
+{
+    FlushOne *flush = opaque;
+
+    flush->ret = bdrv_co_flush(flush->bs);
+    *flush->left -= 1;
+    aio_wait_kick();
+}
+
+static bool flushed_by_a_parent(BlockDriverState *bs)
+{
+    BdrvChild *c;
+
+    QLIST_FOREACH (c, &bs->parents, next_parent) {
+        if (c->klass->parent_is_bds) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int bdrv_flush_all(void)
 {
+    g_autoptr(GArray) flushes = g_array_new(FALSE, FALSE, sizeof(FlushOne));
+    unsigned left = 0;
     int result = 0;
 
+    GLOBAL_STATE_CODE();
     for (BlockDriverState *bs = bdrv_next_node(NULL); bs; bs = bdrv_next_node(bs)) {
-        int ret = bdrv_flush(bs);
+        if (!bdrv_is_read_only(bs) && !flushed_by_a_parent(bs)) {
+            FlushOne flush = { .bs = bs, .left = &left };
 
-        result = result ? result : ret;
+            bdrv_ref(bs);
+            g_array_append_val(flushes, flush);
+        }
+    }
+    left = flushes->len;
+    for (guint i = 0; i < flushes->len; i++) {
+        aio_co_enter(qemu_get_aio_context(),
+                     qemu_coroutine_create(flush_one, &g_array_index(flushes, FlushOne, i)));
+    }
+    AIO_WAIT_WHILE_UNLOCKED(NULL, left);
+    for (guint i = 0; i < flushes->len; i++) {
+        FlushOne *flush = &g_array_index(flushes, FlushOne, i);
+
+        flush->bs->flush_result = flush->ret;
+        flush->bs->flushed = true;
+        result = result ? result : flush->ret;
+        bdrv_unref(flush->bs);
     }
     return result;
 }

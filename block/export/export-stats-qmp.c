@@ -2,6 +2,7 @@
 /* What exports have done: the commands that tell it. Main loop. */
 #include "qemu/osdep.h"
 #include "block/block.h"
+#include "block/command-wait.h"
 #include "block/export.h"
 #include "export-stats.h"
 #include "openmetrics.h"
@@ -187,32 +188,47 @@ static bool check_boundaries(const uint64List *boundaries, Error **errp)
     return true;
 }
 
-void qmp_block_export_latency_histogram_set(const char *id, bool has_boundaries,
-                                            uint64List *boundaries, Error **errp)
+typedef struct BoundsChange {
+    const char *id;
+    uint64List *boundaries;
+    Error **errp;
+} BoundsChange;
+
+static void change_bounds(void *opaque)
 {
-    BlockExport *exp = blk_exp_find(id);
+    BoundsChange *change = opaque;
+    BlockExport *exp = blk_exp_find(change->id);
 
     if (!exp || !exp->user_owned) {
-        error_setg(errp, exp ? "Export '%s' is being removed" : "Export '%s' is not found", id);
+        error_setg(change->errp, exp ? "Export '%s' is being removed" : "Export '%s' is not found",
+                   change->id);
         return;
     }
     if (!exp->drv->counters) {
-        error_setg(errp, "Export '%s' of type '%s' counts nothing", id,
+        error_setg(change->errp, "Export '%s' of type '%s' counts nothing", change->id,
                    BlockExportType_str(exp->drv->type));
-        return;
-    }
-    if (has_boundaries && !boundaries) {
-        error_setg(errp, "boundaries must not be empty");
-        return;
-    }
-    if (!check_boundaries(boundaries, errp)) {
         return;
     }
     bdrv_drained_begin(blk_bs(exp->blk));
     for (unsigned i = 0; i < exp->num_queues; i++) {
-        blk_exp_stats_set_bounds(exp->drv->counters(exp, i), boundaries);
+        blk_exp_stats_set_bounds(exp->drv->counters(exp, i), change->boundaries);
     }
     bdrv_drained_end(blk_bs(exp->blk));
+}
+
+void coroutine_mixed_fn qmp_block_export_latency_histogram_set(const char *id, bool has_boundaries,
+                                                               uint64List *boundaries, Error **errp)
+{
+    BlockExport *exp = blk_exp_find(id);
+    BoundsChange change = { id, boundaries, errp };
+
+    if (has_boundaries && !boundaries) {
+        error_setg(errp, "boundaries must not be empty");
+        return;
+    }
+    if (check_boundaries(boundaries, errp)) {
+        bdrv_command_settled(exp ? blk_bs(exp->blk) : NULL, change_bounds, &change, errp);
+    }
 }
 
 OpenMetrics *qmp_query_openmetrics(Error **errp)

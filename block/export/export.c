@@ -11,7 +11,9 @@
 #include "block/aio-wait.h"
 #include "block/block.h"
 #include "block/block_int-common.h"
+#include "block/command-wait.h"
 #include "block/export.h"
+#include "block/storage-call.h"
 #include "export-events.h"
 #include "export-threads.h"
 #include "qapi/error.h"
@@ -238,6 +240,7 @@ static void blk_exp_delete_bh(void *opaque)
 
     assert(exp->refcount == 0);
     blk_exp_unlist(exp);
+    blk_exp_resume_nodes(exp);
     exp->drv->delete (exp);
     blk_exp_events_free(exp->events);
     blk_unref(exp->blk);
@@ -277,18 +280,21 @@ static void blk_exp_unquiesce(gpointer bs)
 
 void blk_exp_request_shutdown(BlockExport *exp)
 {
-    g_autoptr(GPtrArray) nodes = NULL;
-
     if (!exp->user_owned) {
         return;
     }
     exp->user_owned = false;
     QLIST_REMOVE(exp, next_owned);
     /* What waits for a limit is not to hold the end up. */
-    nodes = g_ptr_array_new_with_free_func(blk_exp_unquiesce);
-    blk_exp_quiesce(blk_bs(exp->blk), nodes);
+    exp->quiesced = g_ptr_array_new_with_free_func(blk_exp_unquiesce);
+    blk_exp_quiesce(blk_bs(exp->blk), exp->quiesced);
     exp->drv->request_shutdown(exp);
     blk_exp_unref(exp);
+}
+
+void blk_exp_resume_nodes(BlockExport *exp)
+{
+    g_clear_pointer(&exp->quiesced, g_ptr_array_unref);
 }
 
 void blk_exp_close_all(void)
@@ -302,17 +308,26 @@ void blk_exp_close_all(void)
     AIO_WAIT_WHILE_UNLOCKED(NULL, !QLIST_EMPTY(&block_exports));
 }
 
-/* Has the export @id no reference left, so that a bottom half is about to free it? */
-static bool blk_exp_is_going(const char *id)
-{
-    BlockExport *exp = blk_exp_find(id);
+typedef struct ExportAdd {
+    BlockExportOptions *options;
+    Error **errp;
+} ExportAdd;
 
-    return exp && !qatomic_read(&exp->refcount);
+static void add_export(void *opaque)
+{
+    ExportAdd *add = opaque;
+
+    blk_exp_add(add->options, add->errp);
 }
 
-void qmp_block_export_add(BlockExportOptions *export, Error **errp)
+void coroutine_mixed_fn qmp_block_export_add(BlockExportOptions *export, Error **errp)
 {
-    blk_exp_add(export, errp);
+    /* Whoever uses the node already may have to move with it. */
+    BlockDriverState *bs =
+        export->iothread || export->iothread_vq_mapping ? bdrv_find_node(export->node_name) : NULL;
+    ExportAdd add = { export, errp };
+
+    bdrv_command_settled(bs, add_export, &add, errp);
 }
 
 /* The queues go to @threads while no request runs; false with @errp set: all is as it was. */
@@ -337,33 +352,67 @@ static bool blk_exp_change_threads(BlockExport *exp, BlockExportThreads *threads
     return moved;
 }
 
-void qmp_block_export_set_iothread(const char *id, BlockExportIothreads *iothread,
-                                   bool has_iothread_vq_mapping,
-                                   IOThreadVirtQueueMappingList *iothread_vq_mapping, Error **errp)
+typedef struct ExportMove {
+    const char *id;
+    BlockExportThreadOptions options;
+    Error **errp;
+} ExportMove;
+
+static void move_export(void *opaque)
 {
-    BlockExportThreadOptions options = { iothread, iothread_vq_mapping };
-    BlockExport *exp = blk_exp_find(id);
+    ExportMove *move = opaque;
+    BlockExport *exp = blk_exp_find(move->id);
     g_autoptr(BlockExportThreads) threads = NULL;
 
     if (!exp || !exp->user_owned) {
-        error_setg(errp, exp ? "Export '%s' is already shutting down" : "Export '%s' is not found",
-                   id);
+        error_setg(move->errp,
+                   exp ? "Export '%s' is already shutting down" : "Export '%s' is not found",
+                   move->id);
         return;
     }
-    threads = blk_exp_threads_new(exp->drv, &options, errp);
-    if (!threads || !blk_exp_threads_fit(threads, exp->num_queues, errp)) {
+    threads = blk_exp_threads_new(exp->drv, &move->options, move->errp);
+    if (!threads || !blk_exp_threads_fit(threads, exp->num_queues, move->errp)) {
         return;
     }
     if (!blk_exp_threads_home(threads)) {
-        error_setg(errp, "either iothread or iothread-vq-mapping is needed");
+        error_setg(move->errp, "either iothread or iothread-vq-mapping is needed");
         return;
     }
-    if (blk_exp_change_threads(exp, threads, errp)) {
+    if (blk_exp_change_threads(exp, threads, move->errp)) {
         threads = NULL;
     }
 }
 
-void qmp_block_export_del(const char *id, bool has_mode, BlockExportRemoveMode mode, Error **errp)
+void coroutine_mixed_fn qmp_block_export_set_iothread(
+    const char *id, BlockExportIothreads *iothread, bool has_iothread_vq_mapping,
+    IOThreadVirtQueueMappingList *iothread_vq_mapping, Error **errp)
+{
+    ExportMove move = { id, { iothread, iothread_vq_mapping }, errp };
+    BlockExport *exp = blk_exp_find(id);
+
+    bdrv_command_settled(exp ? blk_bs(exp->blk) : NULL, move_export, &move, errp);
+}
+
+/* Most exports are gone at once, and whoever asked for it may rely on that. */
+static void coroutine_fn wait_until_gone(const char *id)
+{
+    int64_t end = get_clock() + (int64_t)STORAGE_QUICK_MS * SCALE_MS, left;
+    AioWaitCo wait = {};
+
+    aio_wait_co_begin(&wait);
+    while (blk_exp_find(id) && (left = end - get_clock()) > 0) {
+        aio_wait_co(&wait, left);
+    }
+    aio_wait_co_end(&wait);
+}
+
+static void request_shutdown(void *opaque)
+{
+    blk_exp_request_shutdown(opaque);
+}
+
+void coroutine_fn qmp_block_export_del(const char *id, bool has_mode, BlockExportRemoveMode mode,
+                                       Error **errp)
 {
     BlockExport *exp = blk_exp_find(id);
     g_autofree char *client = NULL;
@@ -384,7 +433,7 @@ void qmp_block_export_del(const char *id, bool has_mode, BlockExportRemoveMode m
         error_append_hint(errp, "Use mode='hard' to force client disconnect\n");
         return;
     }
-    blk_exp_request_shutdown(exp);
+    bdrv_co_leave(request_shutdown, exp);
     /* Have the event go out before the reply. */
-    AIO_WAIT_WHILE_UNLOCKED(NULL, blk_exp_is_going(id));
+    wait_until_gone(id);
 }

@@ -26,9 +26,11 @@
 #include "vhost-user-blk-server.h"
 
 enum {
-    /* How long the end of an export waits for requests. */
-    VHOST_USER_BLK_STOP_MS = 2000,
-    VHOST_USER_BLK_STOP_AGAIN_MS = 200,
+    /* How long storage may take to end the requests of an export that goes, without a word. */
+    VHOST_USER_BLK_STOP_MS = 700,
+    /* How often is looked whether it has. */
+    VHOST_USER_BLK_STOP_AGAIN_MS = 5,
+    VHOST_USER_BLK_STOP_DEAD_MS = 200,
     /* Data segments of a request: a default ring of 128 holds one with header and status. */
     VHOST_USER_BLK_SEG_MAX = 128 - 2,
 };
@@ -44,6 +46,7 @@ typedef struct VuBlkExport {
     uint64_t added_features;         /* by what the user asked for, and the node's medium can */
     struct virtio_blk_config blkcfg; /* little-endian, as the guest reads it */
     QEMUTimer *stop_timer;           /* looks whether storage has answered; or NULL */
+    int64_t stop_begin;              /* ms, QEMU_CLOCK_REALTIME; 0: the user was told */
 } VuBlkExport;
 
 static VuBlkExport *vu_blk_from_dev(VuDev *vu_dev)
@@ -343,28 +346,34 @@ static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error *
 }
 
 #ifdef CONFIG_DEVICE_BACKENDS
-/* The export, without its user, waits for storage that does not answer. */
+/* The export, without its user, waits for its storage. */
 static void vu_blk_stop_again(void *opaque)
 {
     VuBlkExport *vexp = opaque;
+    int64_t now = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
 
     if (vhost_user_server_try_stop(&vexp->vu_server, 0)) {
         blk_exp_unref(&vexp->export);
-    } else {
-        timer_mod(vexp->stop_timer,
-                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + VHOST_USER_BLK_STOP_AGAIN_MS);
+        return;
     }
+    if (vexp->stop_begin && now - vexp->stop_begin >= VHOST_USER_BLK_STOP_MS) {
+        warn_report("export '%s': its storage does not answer, the export goes when it does",
+                    vexp->export.id);
+        vexp->stop_begin = 0;
+        blk_exp_resume_nodes(&vexp->export);
+    }
+    timer_mod(vexp->stop_timer, now + (vexp->stop_begin ? VHOST_USER_BLK_STOP_AGAIN_MS
+                                                        : VHOST_USER_BLK_STOP_DEAD_MS));
 }
 
 static void vu_blk_stop_later(VuBlkExport *vexp)
 {
-    warn_report("export '%s': its storage does not answer, the export goes when it does",
-                vexp->export.id);
     blk_exp_ref(&vexp->export);
     /* Of the AioContext, so that it runs while somebody waits for the export. */
     vexp->stop_timer = aio_timer_new(qemu_get_aio_context(), QEMU_CLOCK_REALTIME, SCALE_MS,
                                      vu_blk_stop_again, vexp);
-    timer_mod(vexp->stop_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME));
+    vexp->stop_begin = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
+    timer_mod(vexp->stop_timer, vexp->stop_begin);
 }
 #endif
 
@@ -373,7 +382,7 @@ static void vu_blk_exp_request_shutdown(BlockExport *exp)
     VuBlkExport *vexp = container_of(exp, VuBlkExport, export);
 
 #ifdef CONFIG_DEVICE_BACKENDS
-    if (!vhost_user_server_try_stop(&vexp->vu_server, VHOST_USER_BLK_STOP_MS)) {
+    if (!vhost_user_server_try_stop(&vexp->vu_server, 0)) {
         vu_blk_stop_later(vexp);
     }
 #else

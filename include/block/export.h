@@ -77,6 +77,7 @@ struct BlockExport {
     AioContext *ctx;                    /* the home context; changes only in a drain */
     BlockBackend *blk;                  /* the node, with this export's permissions */
     struct BlockExportEvents *events;   /* constant; what of it is told to monitors */
+    GPtrArray *quiesced;                /* nodes, while its last requests end; or NULL */
     QLIST_ENTRY(BlockExport) next;
     QLIST_ENTRY(BlockExport) next_owned; /* while user_owned */
 };
@@ -88,6 +89,12 @@ struct BlockExport {
  * nothing changed.
  */
 BlockExport *blk_exp_add(BlockExportOptions *export, Error **errp);
+
+/**
+ * blk_exp_resume_nodes: The last requests of @exp do not end, so let others go on that use the
+ * same nodes. Main loop; for a driver after request_shutdown().
+ */
+void blk_exp_resume_nodes(BlockExport *exp);
 
 /** blk_exp_find: The export @id, or NULL. Main loop. */
 BlockExport *blk_exp_find(const char *id);
