@@ -16,6 +16,7 @@
 #include "qapi/qapi-visit-block-export-stats.h"
 #include "qapi/qobject-input-visitor.h"
 #include "qapi/type-info.h"
+#include "qemu/cutils.h"
 #include "qemu/error-report.h"
 #include "qemu/keyval.h"
 #include "qobject/qdict.h"
@@ -214,6 +215,17 @@ static OptionResult early_run_with(StartupOptions *startup, const char *arg, Err
     return run_as_parse(arg, errp) ? OPTION_DONE : OPTION_FAILED;
 }
 
+static OptionResult early_shutdown_timeout(StartupOptions *startup, const char *arg, Error **errp)
+{
+    if (qemu_strtoui(arg, NULL, 10, &startup->shutdown_timeout) < 0 ||
+        startup->shutdown_timeout < 1 || startup->shutdown_timeout > SHUTDOWN_TIMEOUT_MAX) {
+        error_setg(errp, "--shutdown-timeout takes a number of seconds from 1 to %d, not '%s'",
+                   SHUTDOWN_TIMEOUT_MAX, arg);
+        return OPTION_FAILED;
+    }
+    return OPTION_DONE;
+}
+
 const Option options[] = {
     {
         .name = "help",
@@ -338,6 +350,14 @@ const Option options[] = {
         .has_argument = true,
         .early = early_msg,
         .help = "  --msg timestamp=on|off begin messages with the time\n",
+    },
+    {
+        .name = "shutdown-timeout",
+        .has_argument = true,
+        .early = early_shutdown_timeout,
+        .help = "  --shutdown-timeout <seconds>\n"
+                "                         how long storage may take to finish at the end\n"
+                "                         (default: 10)\n",
     },
     {
         .name = "run-with",

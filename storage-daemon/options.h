@@ -17,10 +17,15 @@ typedef enum OptionResult {
     OPTION_RESULT__MAX,
 } OptionResult;
 
+/* Seconds. */
+#define SHUTDOWN_TIMEOUT_DEFAULT 10
+#define SHUTDOWN_TIMEOUT_MAX     86400
+
 /* What the first pass leaves for main(). */
 typedef struct StartupOptions {
     bool daemonize;
-    const char *pidfile; /* NULL if not asked for; points into argv */
+    const char *pidfile;       /* NULL if not asked for; points into argv */
+    unsigned shutdown_timeout; /* seconds */
 } StartupOptions;
 
 struct Option {

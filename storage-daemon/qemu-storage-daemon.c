@@ -13,7 +13,9 @@
 #include "qemu/osdep.h"
 #include <sys/resource.h>
 #include "block/block-global-state.h"
+#include "block/command-wait.h"
 #include "block/export.h"
+#include "block/storage-call.h"
 #include "chardev/char.h"
 #include "commands.h"
 #include "daemonize.h"
@@ -81,14 +83,20 @@ static bool init_layers(Error **errp)
         return false;
     }
     bdrv_init();
+    storage_call_set_interrupt(shutdown_requested);
     monitor_init_globals(commands_register);
     return true;
 }
 
-static void cleanup(void)
+static void cleanup(const StartupOptions *startup)
 {
-    service_notify("STOPPING=1");
+    g_autofree char *stopping =
+        g_strdup_printf("STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+                        (uint64_t)(startup->shutdown_timeout + 5) * G_USEC_PER_SEC);
+
+    service_notify(stopping);
     shutdown_watch();
+    bdrv_settle_interrupt();
     metrics_server_stop();
     blk_exp_close_all();
     bdrv_close_all();
@@ -144,7 +152,7 @@ static int run(GArray *parsed, char **argv, const StartupOptions *startup)
 
 int main(int argc, char **argv)
 {
-    StartupOptions startup = {};
+    StartupOptions startup = { .shutdown_timeout = SHUTDOWN_TIMEOUT_DEFAULT };
     g_autoptr(GArray) parsed = NULL;
     Error *err = NULL;
     OptionResult early;
@@ -167,6 +175,7 @@ int main(int argc, char **argv)
     if (early != OPTION_DONE) {
         return early == OPTION_EXIT ? EXIT_SUCCESS : EXIT_FAILURE;
     }
+    shutdown_set_limit(startup.shutdown_timeout);
     service_notify_init();
     if ((startup.daemonize && !daemonize_begin(&err)) || !begin_sandbox(parsed, &err) ||
         !init_layers(&err)) {
@@ -174,6 +183,6 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     status = run(parsed, argv, &startup);
-    cleanup();
+    cleanup(&startup);
     return status;
 }

@@ -19,6 +19,7 @@
 static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
 static EventNotifier notifier;
 static int requested;
+static unsigned limit_s;
 
 static void on_signal(int signum)
 {
@@ -73,12 +74,17 @@ void shutdown_done(void)
 
 static void *watchdog_run(void *opaque)
 {
-    g_usleep(SHUTDOWN_LIMIT_MS * 1000ull);
+    g_usleep(limit_s * (gulong)G_USEC_PER_SEC);
     error_report("storage does not answer: its requests are given up");
     pidfile_remove();
     unix_listen_cleanup_all();
     messages_flush();
     _exit(EXIT_FAILURE);
+}
+
+void shutdown_set_limit(unsigned seconds)
+{
+    limit_s = seconds;
 }
 
 void shutdown_watch(void)

@@ -18,12 +18,13 @@ void shutdown_started(void);
 void shutdown_done(void);
 
 /*
- * shutdown_watch: from now on the end is under way; if it takes longer than SHUTDOWN_LIMIT_MS,
- * because storage does not answer, give the rest up: socket and pid files go, the process ends with
- * status 1. Main loop; does nothing the second time.
+ * shutdown_watch: from now on the end is under way; if it takes longer than its limit, because
+ * storage does not answer, give the rest up: socket and pid files go, the process ends with status
+ * 1. Main loop; does nothing the second time.
  */
-#define SHUTDOWN_LIMIT_MS 10000
 void shutdown_watch(void);
+/* shutdown_set_limit: that limit, in seconds. Once, before anything can end. */
+void shutdown_set_limit(unsigned seconds);
 
 /* shutdown_request: end the main loop. Main loop. */
 void shutdown_request(void);

@@ -157,7 +157,7 @@ class Units(InstallCase):
             driver.close()
             self.assertTrue(os.path.exists(os.path.join(folder, 'metrics.sock')))
             process.terminate()
-            self.assertEqual(manager.recv(100), b'STOPPING=1')
+            self.assertEqual(manager.recv(100), b'STOPPING=1\nEXTEND_TIMEOUT_USEC=15000000')
             self.assertEqual(process.wait(TIMEOUT), 0)
 
     def test_an_abstract_address_of_the_manager(self):
