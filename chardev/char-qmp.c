@@ -4,6 +4,7 @@
  */
 #include "qemu/osdep.h"
 #include "chardev/char-fe.h"
+#include "chardev/char-ringbuf.h"
 #include "qapi/qapi-commands-char.h"
 
 static int append_info(Object *child, void *opaque)
@@ -77,4 +78,74 @@ void qmp_chardev_remove(const char *id, Error **errp)
         return;
     }
     object_unparent(OBJECT(chr));
+}
+
+static Chardev *find_ringbuf(const char *device, Error **errp)
+{
+    Chardev *chr = qemu_chr_find(device);
+
+    if (!chr) {
+        error_setg(errp, "Device '%s' not found", device);
+    } else if (!object_dynamic_cast(OBJECT(chr), TYPE_CHARDEV_RINGBUF)) {
+        error_setg(errp, "%s is not a ringbuf device", device);
+        chr = NULL;
+    }
+    return chr;
+}
+
+/* What glib decodes leniently is refused. NULL with *errp. */
+static guchar *decode_base64(const char *text, gsize *len, Error **errp)
+{
+    guchar *bytes = g_base64_decode(text, len);
+    g_autofree char *again = g_base64_encode(bytes, *len);
+
+    if (strcmp(again, text)) {
+        error_setg(errp, "Base64 data '%s' is not valid", text);
+        g_clear_pointer(&bytes, g_free);
+    }
+    return bytes;
+}
+
+void qmp_ringbuf_write(const char *device, const char *data, bool has_format, DataFormat format,
+                       Error **errp)
+{
+    Chardev *chr = find_ringbuf(device, errp);
+    g_autofree guchar *decoded = NULL;
+    gsize len = strlen(data);
+
+    if (!chr) {
+        return;
+    }
+    if (has_format && format == DATA_FORMAT_BASE64) {
+        decoded = decode_base64(data, &len, errp);
+        if (!decoded && len) {
+            return;
+        }
+    }
+    CHARDEV_GET_CLASS(chr)->chr_write(chr, decoded ?: (const uint8_t *)data, len);
+}
+
+char *qmp_ringbuf_read(const char *device, int64_t size, bool has_format, DataFormat format,
+                       Error **errp)
+{
+    Chardev *chr = find_ringbuf(device, errp);
+    g_autofree uint8_t *bytes = NULL;
+    size_t n;
+
+    if (!chr) {
+        return NULL;
+    }
+    if (size <= 0) {
+        error_setg(errp, "size must be greater than zero");
+        return NULL;
+    }
+    /* There is no more than the buffer holds, whatever is asked for. */
+    n = MIN((uint64_t)size, RINGBUF_CHARDEV(chr)->size);
+    bytes = g_malloc(n + 1);
+    n = qemu_chr_ringbuf_read(chr, bytes, n);
+    bytes[n] = '\0';
+    if (has_format && format == DATA_FORMAT_BASE64) {
+        return g_base64_encode(bytes, n);
+    }
+    return g_utf8_make_valid((char *)bytes, strlen((char *)bytes));
 }

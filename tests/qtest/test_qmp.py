@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import socket
 import unittest
 
@@ -249,6 +250,31 @@ class Chardevs(QmpCase):
             with self.subTest(name=name), self.assertRaises(QmpError) as caught:
                 self.daemon.qmp.command('chardev-add', id=name, backend=backend)
             self.assertEqual(caught.exception.description, text)
+
+    def test_ringbuf_is_written_and_read(self):
+        self.daemon.qmp.command('chardev-add', id='r',
+                                backend={'type': 'ringbuf', 'data': {'size': 8}})
+        self.daemon.qmp.command('chardev-add', id='n', backend={'type': 'null', 'data': {}})
+        self.assertEqual(self.daemon.qmp.command('ringbuf-read', device='r', size=5), '')
+        self.daemon.qmp.command('ringbuf-write', device='r', data='hallo')
+        self.assertEqual(self.daemon.qmp.command('ringbuf-read', device='r', size=2), 'ha')
+        self.daemon.qmp.command('ringbuf-write', device='r', data='AP9B', format='base64')
+        self.assertEqual(self.daemon.qmp.command('ringbuf-read', device='r', size=2 ** 62,
+                                                 format='base64'), 'bGxvAP9B')
+        self.daemon.qmp.command('ringbuf-write', device='r', data='0123456789')
+        self.assertEqual(self.daemon.qmp.command('ringbuf-read', device='r', size=100), '23456789')
+        self.daemon.qmp.command('ringbuf-write', device='r', data='/0E=', format='base64')
+        self.assertEqual(self.daemon.qmp.command('ringbuf-read', device='r', size=100), '\ufffdA')
+        self.daemon.qmp.command('ringbuf-write', device='r', data='', format='base64')
+        for command, arguments, message in (
+                ('ringbuf-read', {'device': 'x', 'size': 1}, "Device 'x' not found"),
+                ('ringbuf-read', {'device': 'n', 'size': 1}, 'n is not a ringbuf device'),
+                ('ringbuf-read', {'device': 'r', 'size': 0}, 'size must be greater than zero'),
+                ('ringbuf-read', {'device': 'r', 'size': -1}, 'size must be greater than zero'),
+                ('ringbuf-write', {'device': 'r', 'data': 'A?==', 'format': 'base64'},
+                 "Base64 data 'A?==' is not valid")):
+            with self.assertRaisesRegex(QmpError, re.escape(message)):
+                self.daemon.qmp.command(command, **arguments)
 
     def test_pty_says_where_it_is(self):
         path = self.daemon.qmp.command('chardev-add', id='p', backend={
