@@ -21,6 +21,8 @@
 
 #define KIND(name) (1u << CHARDEV_BACKEND_KIND_##name)
 #define ALL_KINDS  (~0u)
+/* Where explanations begin, as in the help of other options. */
+#define HELP_COLUMN 44
 
 typedef struct CharKey {
     const char *key;
@@ -383,6 +385,65 @@ Chardev *qemu_chr_new_from_str(const char *text, Error **errp)
     }
     typename = g_strdup_printf("chardev-%s", ChardevBackendKind_str(backend->type));
     return qemu_chardev_new(id, typename, backend, NULL, errp);
+}
+
+/* "  KEY=..." as the help of @type says it about the member; false if there is none. */
+static bool add_help_line(GString *text, const QapiType *type, const CharKey *row)
+{
+    g_autofree char *help = qapi_option_help(type, NULL);
+    g_auto(GStrv) lines = g_strsplit(help, "\n", -1);
+    g_autofree char *start = g_strdup_printf("  %s=", row->member ? row->member : row->key);
+
+    for (char **line = lines; *line; line++) {
+        if (g_str_has_prefix(*line, start)) {
+            const char *form = *line + strlen(start), *end = strchrnul(form, ' ');
+            g_autofree char *left = g_strdup_printf("  %s=%.*s", row->key, (int)(end - form), form);
+
+            g_string_append_printf(text, "%-*s%s\n", HELP_COLUMN, left, end + strspn(end, " "));
+            return true;
+        }
+    }
+    return false;
+}
+
+static char *kind_help(ChardevBackendKind kind)
+{
+    static const QapiType *const addresses[] = {
+        &qapi_type_UnixSocketAddress,
+        &qapi_type_InetSocketAddress,
+        &qapi_type_FdSocketAddress,
+    };
+    GString *text = g_string_new(NULL);
+
+    g_string_printf(text, "%s options:\n", ChardevBackendKind_str(kind));
+    for (size_t i = 0; i < ARRAY_SIZE(char_keys); i++) {
+        const CharKey *row = &char_keys[i];
+
+        if (!(row->kinds & (1u << kind))) {
+            continue;
+        }
+        if (!row->address) {
+            add_help_line(text, data_types[kind], row);
+            continue;
+        }
+        for (size_t a = 0; a < ARRAY_SIZE(addresses); a++) {
+            if (add_help_line(text, addresses[a], row)) {
+                break;
+            }
+        }
+    }
+    return g_string_free(text, false);
+}
+
+char *qemu_chr_kind_help(const char *name, Error **errp)
+{
+    int kind = qapi_enum_parse(&ChardevBackendKind_lookup, name, -1, NULL);
+
+    if (kind < 0) {
+        error_setg(errp, "'%s' is not a valid char driver name", name);
+        return NULL;
+    }
+    return kind_help(kind);
 }
 
 char *qemu_chr_help(void)

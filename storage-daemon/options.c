@@ -38,22 +38,25 @@ static bool asks_for_help(const char *arg, const char *implied_key, char **ret_k
     return help;
 }
 
-/* The values of @lookup, or the members of @type with the branch that @kind chooses. */
+/* The values of @lookup, or the members of @type with the branch that @kind, @key's value, chooses.
+ */
 static OptionResult print_help(const char *title, const QEnumLookup *lookup, const QapiType *type,
-                               const char *kind)
+                               const char *key, const char *kind, Error **errp)
 {
-    bool known = kind && qapi_enum_parse(lookup, kind, -1, NULL) >= 0;
-
-    if (known || !lookup) {
-        g_autofree char *text = qapi_option_help(type, kind);
-
-        printf("%s options:\n%s", kind ? kind : title, text);
+    if (lookup && !kind) {
+        printf("Available %ss:\n", title);
+        for (int i = 0; i < lookup->size; i++) {
+            printf("  %s\n", lookup->array[i]);
+        }
         return OPTION_EXIT;
     }
-    printf("Available %ss:\n", title);
-    for (int i = 0; i < lookup->size; i++) {
-        printf("  %s\n", lookup->array[i]);
+    if (lookup && qapi_enum_parse(lookup, kind, -1, NULL) < 0) {
+        error_setg(errp, "Parameter '%s' does not accept value '%s'", key, kind);
+        return OPTION_FAILED;
     }
+    g_autofree char *text = qapi_option_help(type, kind);
+
+    printf("%s options:\n%s", kind ? kind : title, text);
     return OPTION_EXIT;
 }
 
@@ -65,7 +68,8 @@ static OptionResult handle_blockdev(const char *arg, Error **errp)
     Visitor *v;
 
     if (asks_for_help(arg, "driver", &kind)) {
-        return print_help("block driver", &BlockdevDriver_lookup, &qapi_type_BlockdevOptions, kind);
+        return print_help("block driver", &BlockdevDriver_lookup, &qapi_type_BlockdevOptions,
+                          "driver", kind, errp);
     }
     v = qobject_input_visitor_new_str(arg, "driver", errp);
     if (v && visit_type_BlockdevOptions(v, NULL, &opts, errp)) {
@@ -84,7 +88,7 @@ static OptionResult handle_export(const char *arg, Error **errp)
 
     if (asks_for_help(arg, "type", &kind)) {
         return print_help("export type", &BlockExportType_lookup, &qapi_type_BlockExportOptions,
-                          kind);
+                          "type", kind, errp);
     }
     v = qobject_input_visitor_new_str(arg, "type", errp);
     if (v && visit_type_BlockExportOptions(v, NULL, &opts, errp)) {
@@ -97,7 +101,13 @@ static OptionResult handle_export(const char *arg, Error **errp)
 static OptionResult handle_object(const char *arg, Error **errp)
 {
     g_autofree char *help = user_creatable_help(arg);
+    g_autofree char *type = NULL;
 
+    if (help && asks_for_help(arg, "qom-type", &type) && type &&
+        !object_class_dynamic_cast(object_class_by_name(type), TYPE_USER_CREATABLE)) {
+        error_setg(errp, "Parameter 'qom-type' does not accept value '%s'", type);
+        return OPTION_FAILED;
+    }
     if (help) {
         fputs(help, stdout);
         return OPTION_EXIT;
@@ -107,11 +117,13 @@ static OptionResult handle_object(const char *arg, Error **errp)
 
 static OptionResult handle_chardev(const char *arg, Error **errp)
 {
-    if (!strcmp(arg, "help") || !strcmp(arg, "?")) {
-        g_autofree char *help = qemu_chr_help();
+    g_autofree char *kind = NULL;
 
-        fputs(help, stdout);
-        return OPTION_EXIT;
+    if (!strcmp(arg, "?") || asks_for_help(arg, "backend", &kind)) {
+        g_autofree char *help = kind ? qemu_chr_kind_help(kind, errp) : qemu_chr_help();
+
+        fputs(help ? help : "", stdout);
+        return help ? OPTION_EXIT : OPTION_FAILED;
     }
     return qemu_chr_new_from_str(arg, errp) ? OPTION_DONE : OPTION_FAILED;
 }
@@ -121,7 +133,7 @@ static OptionResult handle_monitor(const char *arg, Error **errp)
     g_autofree char *kind = NULL;
 
     if (asks_for_help(arg, "chardev", &kind)) {
-        return print_help("monitor", NULL, &qapi_type_MonitorOptions, NULL);
+        return print_help("monitor", NULL, &qapi_type_MonitorOptions, NULL, NULL, errp);
     }
     return monitor_init_from_str(arg, errp) ? OPTION_DONE : OPTION_FAILED;
 }
@@ -131,7 +143,7 @@ static OptionResult handle_metrics(const char *arg, Error **errp)
     g_autofree char *kind = NULL;
 
     if (asks_for_help(arg, "addr", &kind)) {
-        return print_help("metrics", NULL, &qapi_type_MetricsOptions, NULL);
+        return print_help("metrics", NULL, &qapi_type_MetricsOptions, NULL, NULL, errp);
     }
     return metrics_server_start(arg, errp) ? OPTION_DONE : OPTION_FAILED;
 }
@@ -185,7 +197,7 @@ static OptionResult early_log(StartupOptions *startup, const char *arg, Error **
     g_autofree char *kind = NULL;
 
     if (asks_for_help(arg, "target", &kind)) {
-        return print_help("log", NULL, &qapi_type_LogOptions, NULL);
+        return print_help("log", NULL, &qapi_type_LogOptions, NULL, NULL, errp);
     }
     return messages_parse_log(arg, errp) ? OPTION_DONE : OPTION_FAILED;
 }
@@ -195,7 +207,7 @@ static OptionResult early_msg(StartupOptions *startup, const char *arg, Error **
     g_autofree char *kind = NULL;
 
     if (asks_for_help(arg, "help", &kind)) {
-        return print_help("msg", NULL, &qapi_type_MessageOptions, NULL);
+        return print_help("msg", NULL, &qapi_type_MessageOptions, NULL, NULL, errp);
     }
     return messages_parse_msg(arg, errp) ? OPTION_DONE : OPTION_FAILED;
 }
@@ -205,7 +217,7 @@ static OptionResult early_sandbox(StartupOptions *startup, const char *arg, Erro
     g_autofree char *kind = NULL;
 
     if (asks_for_help(arg, "enable", &kind)) {
-        return print_help("sandbox", NULL, &qapi_type_SandboxOptions, NULL);
+        return print_help("sandbox", NULL, &qapi_type_SandboxOptions, NULL, NULL, errp);
     }
     return sandbox_parse(arg, errp) ? OPTION_DONE : OPTION_FAILED;
 }

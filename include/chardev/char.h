@@ -103,6 +103,8 @@ ChardevBackend *qemu_chr_parse_str(const char *text, char **ret_id, Error **errp
 
 /* qemu_chr_help: the list of kinds, as text; the caller frees it. */
 char *qemu_chr_help(void);
+/* qemu_chr_kind_help: the keys of the kind called @name; the caller frees it; NULL with *errp. */
+char *qemu_chr_kind_help(const char *name, Error **errp);
 
 /* qemu_chr_find: a device by its name; borrowed, NULL if there is none. */
 Chardev *qemu_chr_find(const char *name);

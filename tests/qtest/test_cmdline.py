@@ -128,6 +128,24 @@ class Forms(CommandLine):
         self.assertTrue(any(line.startswith('  poll-max-ns=<int>') for line in lines))
         self.assertIn('  filename=<str>', self.run_program('--blockdev', 'file,help').stdout)
 
+    def test_help_of_a_kind_of_character_devices(self):
+        for kind, keys in (('socket', ('path', 'server', 'wait', 'host', 'port', 'fd', 'mode')),
+                           ('file', ('path', 'input-path', 'append')), ('pipe', ('path',)),
+                           ('pty', ('path',)), ('stdio', ('signal',)), ('ringbuf', ('size',)),
+                           ('null', ())):
+            for form in (f'{kind},help', f'{kind},id=a,help', f'backend={kind},help'):
+                result = self.run_program('--chardev', form)
+                self.assertTrue(result.stdout.startswith(f'{kind} options:\n'), form)
+                for key in (*keys, 'logfile', 'logappend'):
+                    self.assertIn(f'\n  {key}=', result.stdout)
+                self.assertEqual((result.returncode, result.stderr), (0, ''))
+
+    def test_help_of_what_does_not_exist_is_an_error(self):
+        for option in ('--blockdev', '--export', '--chardev', '--object'):
+            result = self.run_program(option, 'nosuch,help')
+            self.assertEqual((result.returncode, result.stdout), (1, ''), option)
+            self.assertRegex(result.stderr, rf"^{PROGRAM}: {option} nosuch,help: .*'nosuch'")
+
     def test_help_leaves_nothing_of_earlier_options(self):
         result = self.run_program('--chardev', 'socket,id=c,path=c.sock,server=on,wait=off',
                                   '--object', 'help')
