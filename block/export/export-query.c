@@ -13,11 +13,11 @@ static uint64_t in_flight(BlockExport *exp)
     uint64_t sum = 0;
 
     for (unsigned i = 0; i < exp->num_queues; i++) {
-        const BlockExportCounters *s = exp->drv->counters(exp, i);
+        const BlockExportCounters *s = exp->drv->counters(exp, i, false);
         /* Read in this order, so that the difference is not below 0. */
-        uint64_t done = qatomic_load_acquire(&s->done);
+        uint64_t done = s ? qatomic_load_acquire(&s->done) : 0;
 
-        sum += qatomic_read(&s->taken) - done;
+        sum += s ? qatomic_read(&s->taken) - done : 0;
     }
     return sum;
 }

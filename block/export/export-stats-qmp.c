@@ -126,8 +126,11 @@ static BlockExportStats *export_stats(BlockExport *exp, bool queues)
     stats->node_name = g_strdup(bdrv_get_node_name(blk_bs(exp->blk)));
     stats->has_queues = queues;
     for (unsigned i = 0; exp->drv->counters && i < exp->num_queues; i++) {
-        const BlockExportCounters *s = exp->drv->counters(exp, i);
+        const BlockExportCounters *s = exp->drv->counters(exp, i, false);
 
+        if (!s) {
+            continue;
+        }
         sum_add(&sum, s);
         if (queues && qatomic_read(&s->turns)) {
             QAPI_LIST_APPEND(tail, queue_stats(i, s));
@@ -211,7 +214,11 @@ static void change_bounds(void *opaque)
     }
     bdrv_drained_begin(blk_bs(exp->blk));
     for (unsigned i = 0; i < exp->num_queues; i++) {
-        blk_exp_stats_set_bounds(exp->drv->counters(exp, i), change->boundaries);
+        BlockExportCounters *s = exp->drv->counters(exp, i, change->boundaries);
+
+        if (s) {
+            blk_exp_stats_set_bounds(s, change->boundaries);
+        }
     }
     bdrv_drained_end(blk_bs(exp->blk));
 }

@@ -473,29 +473,28 @@ void vu_blk_queue_process(VuBlkQueue *queue)
     vu_blk_queue_put(queue, 1);
 }
 
-/* Life (main loop) */
+/* Life */
 
-VuBlkQueue *vu_blk_queues_new(BlockExport *export, VuServer *server, VirtioBlkHandler *handler,
-                              unsigned num)
+VuBlkQueue *vu_blk_queue_new(BlockExport *export, VuServer *server, VirtioBlkHandler *handler,
+                             unsigned index)
 {
-    VuBlkQueue *queues = g_new0(VuBlkQueue, num);
+    VuBlkQueue *queue = g_new0(VuBlkQueue, 1);
 
-    for (unsigned i = 0; i < num; i++) {
-        queues[i].export = export;
-        queues[i].server = server;
-        queues[i].handler = handler;
-        queues[i].index = i;
-    }
-    return queues;
+    queue->export = export;
+    queue->server = server;
+    queue->handler = handler;
+    queue->index = index;
+    return queue;
 }
 
-void vu_blk_queues_free(VuBlkQueue *queues, unsigned num)
+void vu_blk_queue_free(VuBlkQueue *queue)
 {
-    for (unsigned i = 0; queues && i < num; i++) {
-        free(queues[i].spare);
-#ifdef CONFIG_DEVICE_BACKENDS
-        blk_exp_stats_free(&queues[i].counters);
-#endif
+    if (!queue) {
+        return;
     }
-    g_free(queues);
+    free(queue->spare);
+#ifdef CONFIG_DEVICE_BACKENDS
+    blk_exp_stats_free(&queue->counters);
+#endif
+    g_free(queue);
 }

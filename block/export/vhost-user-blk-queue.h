@@ -32,12 +32,12 @@ typedef struct VuBlkQueue {
     char pad[96]; /* no two queues' in one cache line, or in a pair of them */
 } VuBlkQueue;
 
-/** vu_blk_queues_new: @num queues of @export, whose requests @handler executes. Main loop. */
-VuBlkQueue *vu_blk_queues_new(BlockExport *export, VuServer *server, VirtioBlkHandler *handler,
-                              unsigned num);
+/** vu_blk_queue_new: Queue @index of @export, whose requests @handler executes. Any context. */
+VuBlkQueue *vu_blk_queue_new(BlockExport *export, VuServer *server, VirtioBlkHandler *handler,
+                             unsigned index);
 
-/** vu_blk_queues_free: Free what vu_blk_queues_new() gave; NULL is fine. No request is out. */
-void vu_blk_queues_free(VuBlkQueue *queues, unsigned num);
+/** vu_blk_queue_free: Free what vu_blk_queue_new() gave; NULL is fine. No request is out. */
+void vu_blk_queue_free(VuBlkQueue *queue);
 
 /**
  * vu_blk_queue_process: Take what waits in the ring, a limited part of it at once, and have it

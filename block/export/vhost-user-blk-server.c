@@ -42,7 +42,8 @@ typedef struct VuBlkExport {
     BlockExport export;
     VuServer vu_server;
     VirtioBlkHandler handler;
-    VuBlkQueue *queues;              /* num_queues of them */
+    VuBlkQueue **queues; /* num_queues; NULL: never started; main loop or home */
+    unsigned num_queues;
     uint64_t added_features;         /* by what the user asked for, and the node's medium can */
     struct virtio_blk_config blkcfg; /* little-endian, as the guest reads it */
     QEMUTimer *stop_timer;           /* looks whether storage has answered; or NULL */
@@ -58,11 +59,26 @@ static VuBlkExport *vu_blk_from_dev(VuDev *vu_dev)
 
 static void vu_blk_process_vq(VuDev *vu_dev, int idx)
 {
-    vu_blk_queue_process(&vu_blk_from_dev(vu_dev)->queues[idx]);
+    vu_blk_queue_process(vu_blk_from_dev(vu_dev)->queues[idx]);
+}
+
+/* Most of the queues that an export offers are never used. Home context, or all is quiet. */
+static VuBlkQueue *vu_blk_need_queue(VuBlkExport *vexp, unsigned index)
+{
+    VuBlkQueue *queue = vexp->queues[index];
+
+    if (!queue) {
+        queue = vu_blk_queue_new(&vexp->export, &vexp->vu_server, &vexp->handler, index);
+        qatomic_store_release(&vexp->queues[index], queue);
+    }
+    return queue;
 }
 
 static void vu_blk_queue_set_started(VuDev *vu_dev, int idx, bool started)
 {
+    if (started) {
+        vu_blk_need_queue(vu_blk_from_dev(vu_dev), idx);
+    }
     vu_set_queue_handler(vu_dev, vu_get_queue(vu_dev, idx), started ? vu_blk_process_vq : NULL);
 }
 
@@ -255,7 +271,10 @@ static void vu_blk_initialize_medium(VuBlkExport *vexp, const VuBlkConfig *confi
 static void vu_blk_free(VuBlkExport *vexp)
 {
     timer_free(vexp->stop_timer);
-    vu_blk_queues_free(vexp->queues, vexp->vu_server.max_queues);
+    for (unsigned i = 0; i < vexp->num_queues; i++) {
+        vu_blk_queue_free(vexp->queues[i]);
+    }
+    g_free(vexp->queues);
     g_free(vexp->handler.serial);
 }
 
@@ -328,7 +347,8 @@ static int vu_blk_exp_create(BlockExport *exp, BlockExportOptions *opts, Error *
     vexp->added_features = config.ring_features;
     vu_blk_initialize_config(vexp, &config);
     vu_blk_initialize_medium(vexp, &config);
-    vexp->queues = vu_blk_queues_new(exp, &vexp->vu_server, &vexp->handler, config.num_queues);
+    vexp->num_queues = config.num_queues;
+    vexp->queues = g_new0(VuBlkQueue *, config.num_queues);
     if (!vhost_user_server_start(&vexp->vu_server, vu_opts->addr, exp->ctx, config.num_queues,
                                  &vu_blk_iface, errp)) {
         vu_blk_free(vexp);
@@ -400,9 +420,15 @@ static void vu_blk_exp_delete(BlockExport *exp)
 }
 
 #ifdef CONFIG_DEVICE_BACKENDS
-static BlockExportCounters *vu_blk_counters(BlockExport *exp, unsigned queue)
+static BlockExportCounters *vu_blk_counters(BlockExport *exp, unsigned index, bool make)
 {
-    return &container_of(exp, VuBlkExport, export)->queues[queue].counters;
+    VuBlkExport *vexp = container_of(exp, VuBlkExport, export);
+    VuBlkQueue *queue = qatomic_load_acquire(&vexp->queues[index]);
+
+    if (!queue && make) {
+        queue = vu_blk_need_queue(vexp, index);
+    }
+    return queue ? &queue->counters : NULL;
 }
 
 static char *vu_blk_exp_describe_client(BlockExport *exp)

@@ -50,8 +50,11 @@ typedef struct BlockExportDriver {
     /* Queues have other contexts from now on. The node is drained. Optional. */
     void (*threads_changed)(BlockExport *exp);
 
-    /* What a queue, below num_queues, has done. Any thread may read it. Optional. */
-    struct BlockExportCounters *(*counters)(BlockExport *exp, unsigned queue);
+    /*
+     * What a queue, below num_queues, has done. NULL: nothing ever, unless @make, which is for a
+     * drain. Any thread may read it. Optional.
+     */
+    struct BlockExportCounters *(*counters)(BlockExport *exp, unsigned queue, bool make);
 
     /* Who is connected ("process 4711"), or NULL for nobody; the caller frees it. Optional. */
     char *(*describe_client)(BlockExport *exp);

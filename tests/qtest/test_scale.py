@@ -15,6 +15,8 @@ from support.vhost_user import Client, Request
 FEW, MANY = 100, 800
 PROBES = 16         # what is counted, at each number
 KEYS = 1024
+TEN_THOUSAND = 10000
+EXPORT_KIB, CLIENT_KIB = 30, 70
 DEARER = 1.15       # so many times as much the last may cost
 
 
@@ -62,8 +64,8 @@ class Case(unittest.TestCase):
         return lambda numbers: self.daemon.send(*[make(i) for i in numbers])
 
 
-class Things(Case):
-    """Of which there may be many: nodes, exports, objects."""
+class Exports:
+    """What there may be many of."""
 
     clients = ()
 
@@ -76,6 +78,10 @@ class Things(Case):
         return command('block-export-add', type='vhost-user-blk', id=f'e{i}', node_name=f'n{i}',
                        writable=True, addr={'type': 'unix', 'path': self.daemon.path(f's{i}')})
 
+    def several(self, numbers):
+        """Adds nodes and their exports."""
+        self.daemon.send(*[one for i in numbers for one in (self.node(i), self.export(i))])
+
     def come_and_ask(self, numbers):
         """Front-ends that come, ask one question, and stay."""
         for i in numbers:
@@ -86,6 +92,17 @@ class Things(Case):
         """One of the front-ends that are there asks."""
         for _ in numbers:
             self.clients[-1].ask_u64(Request.GET_FEATURES)
+
+    def have_clients(self):
+        """There will be some, and they end with the case."""
+        self.clients = []
+        self.addCleanup(lambda: [client.close() for client in self.clients])
+        resource.setrlimit(resource.RLIMIT_NOFILE, 2 * (resource.getrlimit(
+            resource.RLIMIT_NOFILE)[1],))
+
+
+class Things(Exports, Case):
+    """Nodes, exports, objects."""
 
     def test_the_last_export_costs_what_the_first_does(self):
         one = f'e{FEW // 2}'
@@ -104,18 +121,10 @@ class Things(Case):
         ])
 
     def test_a_message_costs_the_same_however_many_have_come(self):
-        self.clients = []
-        self.addCleanup(lambda: [client.close() for client in self.clients])
-        resource.setrlimit(resource.RLIMIT_NOFILE, 2 * (resource.getrlimit(
-            resource.RLIMIT_NOFILE)[1],))
-
-        def add(i):
-            return self.node(i), self.export(i)
-
+        self.have_clients()
         for number, found in (FEW, few := []), (MANY, many := []):
             made = len(self.clients)
-            wanted = range(made, number + PROBES)
-            self.daemon.send(*[one for i in wanted for one in add(i)])
+            self.several(range(made, number + PROBES))
             self.come_and_ask(range(made, number))
             found.append(self.daemon.steps(lambda n=number: self.come_and_ask(
                 range(n, n + PROBES))))
@@ -135,6 +144,45 @@ class Things(Case):
                 'qom-get', path=f'/objects/g{i}', property='type'))),
             ('removing an object', self.each(lambda i: command('object-del', id=f'g{i}'))),
         ])
+
+
+class Memory(Exports, unittest.TestCase):
+    """Of an export, and of one with a client, as they are by default."""
+
+    def test_exports_take_memory_when_they_are_used(self):
+        why = steps.missing()
+        if why:
+            self.skipTest(why)
+        self.daemon = steps.Bare()
+        self.addCleanup(self.daemon.close)
+        self.have_clients()
+        self.several(range(FEW))
+        alone = self.daemon.memory()
+        self.several(range(FEW, MANY))
+        idle = self.daemon.memory()
+        self.come_and_ask(range(MANY))
+        used = self.daemon.memory()
+        each = (idle - alone) / (MANY - FEW)
+        with_client = each + (used - idle) / MANY
+        print(f'# {each:.1f} KiB an export, {with_client:.1f} with a client', flush=True)
+        self.assertLess(each, EXPORT_KIB)
+        self.assertLess(with_client, CLIENT_KIB)
+
+    def test_ten_thousand_exports_are_in_one_process(self):
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        if limit < TEN_THOUSAND + 1000:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (TEN_THOUSAND + 1000,) * 2)
+        self.daemon = steps.Bare()
+        self.addCleanup(self.daemon.close)
+        before = self.daemon.memory()
+        self.several(range(TEN_THOUSAND))
+        each = (self.daemon.memory() - before) / TEN_THOUSAND
+        print(f'# {each:.1f} KiB an export', flush=True)
+        self.assertEqual(len(self.daemon.qmp.command('query-block-exports')), TEN_THOUSAND)
+        for i in (0, TEN_THOUSAND // 2, TEN_THOUSAND - 1):
+            client = Client(self.daemon.path(f's{i}'))
+            self.addCleanup(client.close)
+            self.assertTrue(client.ask_u64(Request.GET_FEATURES))
 
 
 class Keys(Case):

@@ -35,9 +35,7 @@ class Counted:
     def __init__(self, *options):
         self.folder = tempfile.mkdtemp(prefix='qsd-')
         self.dumps = 0
-        command = ['valgrind', '--tool=callgrind', f'--callgrind-out-file={self.path("count")}',
-                   '--dump-before=qmp_query_version', f'--log-file={self.path("log")}',
-                   paths.daemon(), '--chardev',
+        command = [*self.counter(), paths.daemon(), '--chardev',
                    f'socket,id=m,path={self.path("qmp")},server=on,wait=off', '--monitor', 'm',
                    '--pidfile', self.path('pid'), *options]
         self.process = subprocess.Popen(command, env={**os.environ, 'AIO_FDMON': 'epoll'},
@@ -49,6 +47,11 @@ class Counted:
             self.qmp = Qmp(self.path('qmp'))     # its greeting tells the version too
             self.dumps += 1
             undo.pop_all()
+
+    def counter(self):
+        """The command that the daemon's is for."""
+        return ['valgrind', '--tool=callgrind', f'--callgrind-out-file={self.path("count")}',
+                '--dump-before=qmp_query_version', f'--log-file={self.path("log")}']
 
     def path(self, name):
         """In its folder."""
@@ -83,3 +86,16 @@ class Counted:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(TIMEOUT)
         shutil.rmtree(self.folder)
+
+
+class Bare(Counted):
+    """The same daemon without anybody who counts its instructions."""
+
+    def counter(self):
+        """Nobody."""
+        return []
+
+    def memory(self):
+        """KiB that are its own."""
+        with open(f'/proc/{self.process.pid}/smaps_rollup', encoding='ascii') as file:
+            return int(re.search(r'^Anonymous: +([0-9]+) kB', file.read(), re.M).group(1))
