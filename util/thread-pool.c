@@ -12,6 +12,10 @@
  * are more than thread-pool-max, or when it has found nothing to do for the idle time and there
  * are more than thread-pool-min.  Threads are detached; freeing waits until the last one has left.
  *
+ * A thread whose request takes long may wait for a disk that never answers. It does not count, so
+ * that the requests of other disks find threads; a timer looks for such threads while requests
+ * wait.
+ *
  * Where threads, or address space for them, are short, fewer do the work; where not even one can be
  * had, a request runs in the home thread.
  */
@@ -20,10 +24,15 @@
 #include "qemu/address-space.h"
 #include "qemu/coroutine.h"
 #include "qemu/lockable.h"
+#include "qemu/timer.h"
 #include "util/aio-posix.h"
 #include "trace.h"
 
 #define IDLE_MS_DEFAULT 10000
+/* A request that takes longer waits for something that may never come. */
+#define STUCK_NS INT64_C(250000000)
+/* So many of them have threads beside those that there are for others. */
+#define STUCK_THREADS_MAX 1024
 /* Address space that a thread may need: its stack, and what the C library takes for its heap. */
 #define THREAD_BYTES ((size_t)(8 + 128) << 20)
 
@@ -40,6 +49,9 @@ struct ThreadPoolRequest {
     void *arg;
     RequestState state;                        /* lock */
     QTAILQ_ENTRY(ThreadPoolRequest) queued;    /* lock */
+    int64_t begin;                             /* lock; get_clock() */
+    bool stuck;                                /* lock */
+    QTAILQ_ENTRY(ThreadPoolRequest) running;   /* lock */
     int ret;                                   /* worker, then home */
     QSLIST_ENTRY(ThreadPoolRequest) completed; /* worker, then home */
 };
@@ -54,6 +66,9 @@ struct ThreadPoolAio {
     QemuCond left;                          /* nr_threads has become 0 */
     QTAILQ_HEAD(, ThreadPoolRequest) queue; /* lock, and what follows */
     int nr_queued;
+    /* What threads are at, the oldest first; without those that are known to be stuck. */
+    QTAILQ_HEAD(, ThreadPoolRequest) running;
+    int nr_stuck;
     int nr_threads;
     int nr_idle;
     int min_threads;
@@ -66,7 +81,40 @@ struct ThreadPoolAio {
     /* Home thread. */
     QSLIST_HEAD(, ThreadPoolRequest) done; /* oldest first */
     int nr_requests;
+    QEMUTimer *stuck_timer; /* pending: requests wait, and all threads are busy */
 };
+
+/*
+ * How many threads there may be, under the lock. Those that are stuck do not count, since the
+ * requests of a disk that never answers would take all of them, and all other disks' with them.
+ */
+static int threads_allowed(ThreadPoolAio *pool)
+{
+    int64_t since = get_clock() - STUCK_NS;
+    ThreadPoolRequest *req;
+
+    while ((req = QTAILQ_FIRST(&pool->running)) && req->begin < since) {
+        QTAILQ_REMOVE(&pool->running, req, running);
+        req->stuck = true;
+        pool->nr_stuck++;
+    }
+    return pool->max_threads + MIN(pool->nr_stuck, STUCK_THREADS_MAX);
+}
+
+static void begin_running(ThreadPoolAio *pool, ThreadPoolRequest *req)
+{
+    req->begin = get_clock();
+    QTAILQ_INSERT_TAIL(&pool->running, req, running);
+}
+
+static void end_running(ThreadPoolAio *pool, ThreadPoolRequest *req)
+{
+    if (req->stuck) {
+        pool->nr_stuck--;
+    } else {
+        QTAILQ_REMOVE(&pool->running, req, running);
+    }
+}
 
 /* Worker threads */
 
@@ -92,7 +140,7 @@ static ThreadPoolRequest *next_request(ThreadPoolAio *pool)
     bool in_time = true;
 
     for (;;) {
-        if (pool->stopping || pool->nr_threads > pool->max_threads) {
+        if (pool->stopping || pool->nr_threads > threads_allowed(pool)) {
             return NULL;
         }
         req = QTAILQ_FIRST(&pool->queue);
@@ -107,6 +155,7 @@ static ThreadPoolRequest *next_request(ThreadPoolAio *pool)
     QTAILQ_REMOVE(&pool->queue, req, queued);
     pool->nr_queued--;
     req->state = REQUEST_TAKEN;
+    begin_running(pool, req);
     return req;
 }
 
@@ -127,9 +176,14 @@ static void *worker_thread(void *opaque)
     qemu_mutex_lock(&pool->lock);
     pool->nr_idle--;
     while ((req = next_request(pool))) {
+        int ret;
+
         qemu_mutex_unlock(&pool->lock);
-        complete_request(req, req->func(req->arg));
+        ret = req->func(req->arg);
         qemu_mutex_lock(&pool->lock);
+        end_running(pool, req);
+        /* It is gone after that. */
+        complete_request(req, ret);
     }
     pool->nr_threads--;
     if (pool->nr_threads == 0) {
@@ -153,18 +207,32 @@ static bool start_thread(ThreadPoolAio *pool)
     return true;
 }
 
-/* Starts threads as they are needed.  Under the lock. */
-static void start_threads(ThreadPoolAio *pool)
+/* Starts threads as they are needed.  Under the lock.  False if there ought to be more. */
+static bool start_threads(ThreadPoolAio *pool)
 {
-    while (pool->nr_threads < pool->min_threads ||
-           (pool->nr_threads < pool->max_threads && pool->nr_queued > pool->nr_idle)) {
-        if (!start_thread(pool)) {
-            break;
+    while (pool->nr_threads < pool->min_threads || pool->nr_queued > pool->nr_idle) {
+        if (pool->nr_threads >= MAX(pool->min_threads, threads_allowed(pool)) ||
+            !start_thread(pool)) {
+            return false;
         }
     }
+    return true;
 }
 
 /* Home thread */
+
+static void look_for_stuck(void *opaque)
+{
+    ThreadPoolAio *pool = opaque;
+    bool enough;
+
+    WITH_QEMU_LOCK_GUARD (&pool->lock) {
+        enough = start_threads(pool);
+    }
+    if (!enough) {
+        timer_mod(pool->stuck_timer, get_clock() + STUCK_NS);
+    }
+}
 
 static void take_completed(ThreadPoolAio *pool)
 {
@@ -231,7 +299,9 @@ static bool queue_request(ThreadPoolAio *pool, ThreadPoolRequest *req)
 {
     QEMU_LOCK_GUARD(&pool->lock);
     pool->nr_queued++;
-    start_threads(pool);
+    if (!start_threads(pool) && !timer_pending(pool->stuck_timer)) {
+        timer_mod(pool->stuck_timer, get_clock() + STUCK_NS);
+    }
     if (pool->nr_threads == 0) {
         pool->nr_queued--;
         req->state = REQUEST_TAKEN;
@@ -318,11 +388,13 @@ ThreadPoolAio *thread_pool_new_aio(AioContext *ctx)
 
     pool->ctx = ctx;
     pool->completion_bh = aio_bh_new(ctx, thread_pool_completion_bh, pool);
+    pool->stuck_timer = aio_timer_new(ctx, QEMU_CLOCK_REALTIME, SCALE_NS, look_for_stuck, pool);
     pool->idle_ms = IDLE_MS_DEFAULT;
     qemu_mutex_init(&pool->lock);
     qemu_cond_init(&pool->work);
     qemu_cond_init(&pool->left);
     QTAILQ_INIT(&pool->queue);
+    QTAILQ_INIT(&pool->running);
     thread_pool_update_params(pool, ctx);
     return pool;
 }
@@ -340,6 +412,7 @@ void thread_pool_free_aio(ThreadPoolAio *pool)
             qemu_cond_wait(&pool->left, &pool->lock);
         }
     }
+    timer_free(pool->stuck_timer);
     qemu_bh_delete(pool->completion_bh);
     qemu_cond_destroy(&pool->left);
     qemu_cond_destroy(&pool->work);

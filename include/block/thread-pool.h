@@ -4,8 +4,9 @@
  *
  * Theory of operation
  *
- * The pool starts threads as work comes, up to the context's thread-pool-max, and lets those
- * beyond thread-pool-min end after ten idle seconds.  Work is taken in the order of submission.
+ * The pool starts threads as work comes, up to the context's thread-pool-max besides those that
+ * have been at one request for a quarter of a second, and lets those beyond thread-pool-min end
+ * after ten idle seconds.  Work is taken in the order of submission.
  * A worker puts the result on the context's list of completions; a bottom half calls back.
  */
 #ifndef QEMU_THREAD_POOL_H

@@ -315,6 +315,24 @@ class DeadServer(Case):
             self.assertEqual(set(nodes), {'alive', 'dead'})
             self.others_go_on()
 
+    def test_its_requests_do_not_take_the_threads_of_others(self):
+        other = FuseMount()
+        self.addCleanup(other.close)
+        self.qmp.command('blockdev-add', node_name='other', driver='file',
+                         filename=other.add('disk', b'o' * MIB))
+        self.add_export('other')
+        dead, driver = self.driver('dead'), self.driver('other')
+        self.hang('read')
+        # As many as a ring holds, more than there are threads.
+        dead.vring.publish(*(dead.put(IN, sector, in_length=512, indirect=True).head
+                             for sector in range(100)))
+        dead.vring.kick_and_wait()
+        self.fuse.wait_held('read')
+        self.assertEqual(driver.read(0, 512), b'o' * 512)
+        driver.write(8, b'n' * 512)
+        self.hang()
+        dead.vring.wait_used(100)
+
     def test_signals_are_heard_during_startup(self):
         self.hang('open')
         socket = self.daemon.path('other')

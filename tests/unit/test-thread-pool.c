@@ -285,6 +285,35 @@ static void test_threads_follow_their_limits(void)
     qemu_sem_destroy(&gate);
 }
 
+/* They may be waiting for a disk that never answers; others are served all the same. */
+static void test_those_that_are_stuck_do_not_count(void)
+{
+    ThreadPoolAio *pool = aio_get_thread_pool(ctx);
+    QemuSemaphore gate;
+    Call stuck[6], quick;
+
+    qemu_sem_init(&gate, 0);
+    aio_context_set_thread_pool_params(ctx, 0, 2, &error_abort);
+    for (int i = 0; i < 6; i++) {
+        submit(&stuck[i], &gate);
+    }
+    submit(&quick, NULL);
+    while (quick.ret == -EINPROGRESS) {
+        aio_poll(ctx, true);
+    }
+    g_assert_cmpint(active, ==, 6);
+    g_assert_cmpint(thread_pool_nr_threads(pool), >, 2);
+    for (int i = 0; i < 6; i++) {
+        qemu_sem_post(&gate);
+    }
+    finish();
+    thread_pool_set_idle_ms(pool, 1);
+    while (thread_pool_nr_threads(pool) > 2) {
+        g_usleep(1000);
+    }
+    qemu_sem_destroy(&gate);
+}
+
 static void test_runs_at_home_without_threads(void)
 {
     Call calls[3];
@@ -338,6 +367,7 @@ static const PoolTest tests[] = {
       test_callback_may_wait_for_another_request },
     { "/thread-pool/coroutine_gets_the_result", test_coroutine_gets_the_result },
     { "/thread-pool/threads_follow_their_limits", test_threads_follow_their_limits },
+    { "/thread-pool/those_that_are_stuck_do_not_count", test_those_that_are_stuck_do_not_count },
     { "/thread-pool/runs_at_home_without_threads", test_runs_at_home_without_threads },
     { "/thread-pool/one_thread_does_the_work_of_many", test_one_thread_does_the_work_of_many },
 };
