@@ -48,6 +48,10 @@ static int raw_check_name(BlockdevDriver driver, const char *filename, Error **e
 {
     struct stat st;
 
+    /* Whether a descriptor may be meant at all is for the open to say. */
+    if (qemu_descriptor_in_name(filename) >= 0) {
+        return 0;
+    }
     return stat(filename, &st) < 0 ? 0 : raw_check_mode(st.st_mode, driver, filename, errp);
 }
 

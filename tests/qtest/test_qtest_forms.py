@@ -257,6 +257,10 @@ class Iotests(FormCase):
             for answer in expected:
                 got = json.loads(stream.readline())
                 got.pop('timestamp', None)
+                if name == 'query-block-exports':
+                    # There is more, which QEMU does not tell.
+                    got['return'] = [{key: export[key] for key in listed[0]}
+                                     for export in got['return']]
                 self.assertEqual(got, answer, name)
 
 
