@@ -197,6 +197,7 @@ bool coroutine_mixed_fn bdrv_command_settled(BlockDriverState *bs, void (*func)(
         func(opaque);
         return true;
     }
+    assert_coroutine_role();
     if (bs) {
         settled = bdrv_co_settle(bs, errp);
         if (!settled) {

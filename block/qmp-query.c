@@ -123,6 +123,7 @@ static void coroutine_mixed_fn refresh_info(void)
     if (!qemu_in_coroutine()) {
         return;
     }
+    assert_coroutine_role();
     /* Nodes may go while others are asked. */
     for (bs = bdrv_next_node(NULL); bs; bs = bdrv_next_node(bs)) {
         if (bs->drv->bdrv_co_refresh_info) {

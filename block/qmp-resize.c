@@ -103,6 +103,7 @@ void coroutine_mixed_fn qmp_block_resize(const char *device, const char *node_na
     resize->bs = bs;
     resize->size = size;
     if (qemu_in_coroutine()) {
+        assert_coroutine_role();
         co_resize(resize, errp);
         return;
     }

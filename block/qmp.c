@@ -22,7 +22,12 @@ void coroutine_mixed_fn qmp_blockdev_add(BlockdevOptions *options, Error **errp)
         error_setg(errp, "'node-name' must be specified for the root node");
         return;
     }
-    bs = qemu_in_coroutine() ? bdrv_co_open_node(options, errp) : bdrv_open_node(options, errp);
+    if (qemu_in_coroutine()) {
+        assert_coroutine_role();
+        bs = bdrv_co_open_node(options, errp);
+    } else {
+        bs = bdrv_open_node(options, errp);
+    }
     if (bs) {
         bs->monitor_owned = true;
     }
@@ -97,7 +102,10 @@ void coroutine_mixed_fn qmp_blockdev_del(const char *node_name, Error **errp)
     }
     if (!qemu_in_coroutine()) {
         delete_node(bs);
-    } else if (co_finish(bs, errp) && (bs = find_deletable(node_name, errp))) {
+        return;
+    }
+    assert_coroutine_role();
+    if (co_finish(bs, errp) && (bs = find_deletable(node_name, errp))) {
         bdrv_co_leave(delete_node, bs);
     }
 }
@@ -162,6 +170,7 @@ void coroutine_mixed_fn qmp_x_blockdev_set_iothread(const char *node_name, StrOr
         move_node(&move);
         return;
     }
+    assert_coroutine_role();
     settled = bdrv_co_settle(move.bs, errp);
     /* The IOThread may have gone meanwhile; the node is ours. */
     if (settled && find_move(&move, node_name, iothread, force, errp)) {

@@ -411,8 +411,8 @@ static void request_shutdown(void *opaque)
     blk_exp_request_shutdown(opaque);
 }
 
-void coroutine_fn qmp_block_export_del(const char *id, bool has_mode, BlockExportRemoveMode mode,
-                                       Error **errp)
+void coroutine_mixed_fn qmp_block_export_del(const char *id, bool has_mode,
+                                             BlockExportRemoveMode mode, Error **errp)
 {
     BlockExport *exp = blk_exp_find(id);
     g_autofree char *client = NULL;
@@ -433,6 +433,8 @@ void coroutine_fn qmp_block_export_del(const char *id, bool has_mode, BlockExpor
         error_append_hint(errp, "Use mode='hard' to force client disconnect\n");
         return;
     }
+    assert(qemu_in_coroutine());
+    assert_coroutine_role();
     bdrv_co_leave(request_shutdown, exp);
     /* Have the event go out before the reply. */
     wait_until_gone(id);

@@ -47,7 +47,8 @@ def arguments(arg, boxed):
 
 def prototype(command):
     ret = command.ret.c_value() if command.ret else 'void'
-    coroutine = 'coroutine_fn ' if 'coroutine' in command.options else ''
+    # From the command line it is called outside of coroutines.
+    coroutine = 'coroutine_mixed_fn ' if 'coroutine' in command.options else ''
     params = parameters(command.arg, command.boxed) + ['Error **errp']
     return coroutine + join_type(ret, f'qmp_{c_name(command.name, False)}({", ".join(params)})')
 

@@ -211,7 +211,7 @@ class Generated(SchemaCase):
         self.assertIn('PointList *qmp_make_it(const char *name, bool has_size, uint64_t size, '
                       'Point *point, Error **errp);', text)
         self.assertIn('void qmp_box_it(Point *arg, Error **errp);', text)
-        self.assertIn('coroutine_fn void qmp_run_it(Error **errp);', text)
+        self.assertIn('coroutine_mixed_fn void qmp_run_it(Error **errp);', text)
         self.assertNotIn('no_code', text)
         self.assertIn('QCO_COROUTINE', self.made('qapi-init-commands.c'))
 
