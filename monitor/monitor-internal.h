@@ -59,6 +59,8 @@ struct Monitor {
     struct MonitorCommand *command;
     /* qmp_commands after the negotiation. */
     const QmpCommandList *commands;
+    /* Its client may have commands executed out of order. */
+    bool oob;
     QTAILQ_ENTRY(Monitor) entry;
 };
 

@@ -32,8 +32,7 @@ void qmp_qmp_capabilities(bool has_enable, QMPCapabilityList *enable, Error **er
         return;
     }
     for (QMPCapabilityList *e = has_enable ? enable : NULL; e; e = e->next) {
-        error_setg(errp, "Capability '%s' is not available", QMPCapability_str(e->value));
-        return;
+        mon->oob |= e->value == QMP_CAPABILITY_OOB;
     }
     mon->commands = &qmp_commands;
 }

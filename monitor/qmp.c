@@ -20,6 +20,8 @@
 
 /* Bytes of one read; also bounds how many requests can be queued. */
 #define READ_BUF_LEN 4096
+/* With OOB more is read while requests wait, until there are so many. */
+#define OOB_QUEUE_LEN 8
 
 static void send_object(Monitor *mon, const QObject *obj)
 {
@@ -38,8 +40,8 @@ static QDict *greeting(void)
     QDict *version = qdict_from_jsonf_nofail(
         "{'qemu': {'micro': %d, 'minor': %d, 'major': %d}, 'package': %s}", (int)info->qemu->micro,
         (int)info->qemu->minor, (int)info->qemu->major, info->package);
-    QDict *hello =
-        qdict_from_jsonf_nofail("{'QMP': {'version': %p, 'capabilities': []}}", QOBJECT(version));
+    QDict *hello = qdict_from_jsonf_nofail("{'QMP': {'version': %p, 'capabilities': ['oob']}}",
+                                           QOBJECT(version));
 
     qapi_free_VersionInfo(info);
     return hello;
@@ -64,7 +66,7 @@ static int session_can_read(void *opaque)
 {
     Monitor *mon = opaque;
 
-    if (!g_queue_is_empty(&mon->requests) ||
+    if (g_queue_get_length(&mon->requests) >= (mon->oob ? OOB_QUEUE_LEN : 1) ||
         monitor_output_pending(&mon->out) > MONITOR_OUTPUT_LOW) {
         return 0;
     }
@@ -78,11 +80,38 @@ static void session_read(void *opaque, const uint8_t *buf, int size)
     json_message_parser_feed(&mon->parser, (const char *)buf, size);
 }
 
+static void answer(Monitor *mon, QDict *response)
+{
+    if (response) {
+        send_object(mon, QOBJECT(response));
+        qobject_unref(response);
+    }
+}
+
+/* Ahead of all that waits, and of a command that yields. No other is being carried out here. */
+static bool execute_out_of_band(Monitor *mon, QObject *json)
+{
+    const QDict *dict = qobject_to(QDict, json);
+
+    if (!mon->oob || !dict || !qmp_is_oob(dict)) {
+        return false;
+    }
+    monitor_set_cur(mon);
+    answer(mon, qmp_dispatch(mon->commands, json, true));
+    monitor_set_cur(NULL);
+    return true;
+}
+
 static void request_parsed(void *opaque, QObject *json, Error *err)
 {
     Monitor *mon = opaque;
-    MonitorRequest *request = g_new(MonitorRequest, 1);
+    MonitorRequest *request;
 
+    if (json && execute_out_of_band(mon, json)) {
+        qobject_unref(json);
+        return;
+    }
+    request = g_new(MonitorRequest, 1);
     *request = (MonitorRequest){ .json = json, .err = err };
     g_queue_push_tail(&mon->requests, request);
     qemu_bh_schedule(mon->dispatch_bh);
@@ -108,19 +137,11 @@ static QDict *execute(Monitor *mon, MonitorRequest *request)
     if (request->err) {
         return qmp_error_response(g_steal_pointer(&request->err));
     }
-    response = qmp_dispatch(commands, request->json, false);
+    response = qmp_dispatch(commands, request->json, mon->oob);
     if (response && commands == &qmp_cap_negotiation_commands) {
         explain_negotiation(mon, response);
     }
     return response;
-}
-
-static void answer(Monitor *mon, QDict *response)
-{
-    if (response) {
-        send_object(mon, QOBJECT(response));
-        qobject_unref(response);
-    }
 }
 
 static void next_request(Monitor *mon)
@@ -205,6 +226,7 @@ static void session_begin(Monitor *mon)
     QDict *hello = greeting();
 
     mon->commands = &qmp_cap_negotiation_commands;
+    mon->oob = false;
     monitor_output_clear(&mon->out);
     send_object(mon, QOBJECT(hello));
     qobject_unref(hello);

@@ -131,6 +131,19 @@ class DeadRequests(Case):
                                '"size": 2097152}}')
         return False
 
+    def test_out_of_band_is_answered_first(self):
+        self.second.close()
+        self.second = Qmp(self.daemon.path('m2'), negotiate=False)
+        self.addCleanup(self.second.close)
+        self.second.command('qmp_capabilities', enable=['oob'])
+        resize = ('{"execute": "block_resize", "arguments": {"node-name": "dead", "size": '
+                  '2097152}, "id": "resize"}')
+        many = ''.join(f'{{"execute": "query-version", "id": {i}}}' for i in range(20))
+        self.second.send_text(resize + '{"execute": "query-version", "id": "waits"}'
+                              '{"exec-oob": "nosuch", "id": "oob"}' + many)
+        order = [self.second.answer()['id'] for _ in range(23)]
+        self.assertEqual(order, ['oob', 'resize', 'waits', *range(20)])
+
     def test_a_client_that_leaves_gets_no_answer_later(self):
         self.second.send_text('{"execute": "block_resize", "arguments": {"node-name": "dead", '
                               '"size": 2097152}, "id": "old"}')

@@ -44,7 +44,7 @@ class Session(QmpCase):
         version = qmp.greeting['QMP']['version']
         self.assertEqual(version['qemu'], {'major': 10, 'minor': 2, 'micro': 0})
         self.assertIn('qemu-device-backends', version['package'])
-        self.assertEqual(qmp.greeting['QMP']['capabilities'], [])
+        self.assertEqual(qmp.greeting['QMP']['capabilities'], ['oob'])
 
     def test_only_negotiation_before_negotiation(self):
         qmp = self.connect(negotiate=False)
@@ -59,9 +59,28 @@ class Session(QmpCase):
     def test_capability_that_is_not_offered_is_refused(self):
         qmp = self.connect(negotiate=False)
         with self.assertRaises(QmpError) as caught:
-            qmp.command('qmp_capabilities', enable=['oob'])
+            qmp.command('qmp_capabilities', enable=['nosuch'])
         self.assertEqual(caught.exception.kind, 'GenericError')
         qmp.command('qmp_capabilities')
+
+    def test_out_of_band_is_there_for_those_who_ask(self):
+        unexpected = "QMP input member 'exec-oob' is unexpected"
+        qmp = self.connect()
+        self.fails(qmp, '{"exec-oob": "query-version"}', 'GenericError', unexpected)
+        qmp.close()
+        qmp = self.connect(negotiate=False)
+        self.fails(qmp, '{"exec-oob": "query-version"}', 'GenericError', unexpected)
+        qmp.command('qmp_capabilities', enable=['oob'])
+        self.fails(qmp, '{"exec-oob": "nosuch"}', 'CommandNotFound',
+                   'The command nosuch has not been found')
+        self.fails(qmp, '{"exec-oob": "query-version", "execute": "query-version"}',
+                   'GenericError', "QMP input member 'execute' clashes with 'exec-oob'")
+        qmp.send_text('{"exec-oob": "query-version", "id": 7}')
+        self.assertEqual(qmp.answer(), {'id': 7, 'error': {
+            'class': 'GenericError', 'desc': 'The command query-version does not support OOB'}})
+        # The next client has to ask again.
+        qmp.close()
+        self.fails(self.connect(), '{"exec-oob": "query-version"}', 'GenericError', unexpected)
 
     def test_each_connection_negotiates_anew(self):
         for _ in range(3):
