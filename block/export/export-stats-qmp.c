@@ -171,7 +171,19 @@ BlockExportStatsList *qmp_query_block_export_stats(const char *id, bool has_queu
     return head;
 }
 
-static bool check_boundaries(const uint64List *boundaries, Error **errp)
+/* Of a drained export, whose driver counts. */
+static void set_bounds(BlockExport *exp, const uint64List *boundaries)
+{
+    for (unsigned i = 0; i < exp->num_queues; i++) {
+        BlockExportCounters *s = exp->drv->counters(exp, i, boundaries);
+
+        if (s) {
+            blk_exp_stats_set_bounds(s, boundaries);
+        }
+    }
+}
+
+bool blk_exp_check_boundaries(const uint64List *boundaries, Error **errp)
 {
     uint64_t last = 0;
     unsigned n = 0;
@@ -189,6 +201,13 @@ static bool check_boundaries(const uint64List *boundaries, Error **errp)
         return false;
     }
     return true;
+}
+
+void blk_exp_measure(BlockExport *exp, const uint64List *boundaries)
+{
+    if (boundaries && exp->drv->counters) {
+        set_bounds(exp, boundaries);
+    }
 }
 
 typedef struct BoundsChange {
@@ -213,13 +232,7 @@ static void change_bounds(void *opaque)
         return;
     }
     bdrv_drained_begin(blk_bs(exp->blk));
-    for (unsigned i = 0; i < exp->num_queues; i++) {
-        BlockExportCounters *s = exp->drv->counters(exp, i, change->boundaries);
-
-        if (s) {
-            blk_exp_stats_set_bounds(s, change->boundaries);
-        }
-    }
+    set_bounds(exp, change->boundaries);
     bdrv_drained_end(blk_bs(exp->blk));
 }
 
@@ -233,7 +246,7 @@ void coroutine_mixed_fn qmp_block_export_latency_histogram_set(const char *id, b
         error_setg(errp, "boundaries must not be empty");
         return;
     }
-    if (check_boundaries(boundaries, errp)) {
+    if (blk_exp_check_boundaries(boundaries, errp)) {
         bdrv_command_settled(exp ? blk_bs(exp->blk) : NULL, change_bounds, &change, errp);
     }
 }

@@ -109,4 +109,12 @@ void blk_exp_stats_set_bounds(BlockExportCounters *s, const uint64List *bounds);
 /** blk_exp_stats_free: Free what @s holds. Main loop; the queue is drained, or gone. */
 void blk_exp_stats_free(BlockExportCounters *s);
 
+struct BlockExport;
+
+/** blk_exp_check_boundaries: Whether they ascend, and are not too many; else false with @errp. */
+bool blk_exp_check_boundaries(const uint64List *boundaries, Error **errp);
+
+/** blk_exp_measure: Measure @exp, which nobody uses yet; NULL: nothing. Main loop. */
+void blk_exp_measure(struct BlockExport *exp, const uint64List *boundaries);
+
 #endif

@@ -15,6 +15,7 @@
 #include "block/export.h"
 #include "block/storage-call.h"
 #include "export-events.h"
+#include "export-stats.h"
 #include "export-threads.h"
 #include "qapi/error.h"
 #include "qapi/qapi-commands-block-export.h"
@@ -131,7 +132,7 @@ static bool blk_exp_check(const BlockExportOptions *export, const BlockExportDri
         error_setg(errp, "Export type does not support inactive exports");
         return false;
     }
-    return true;
+    return blk_exp_check_boundaries(export->latency_boundaries, errp);
 }
 
 /* The node that @export names, as far as it can be exported, or NULL with @errp set. */
@@ -178,6 +179,7 @@ static BlockExport *blk_exp_new(BlockExportOptions *export, const BlockExportDri
         g_free(exp);
         return NULL;
     }
+    blk_exp_measure(exp, export->latency_boundaries);
     blk_exp_list(exp);
     return exp;
 }

@@ -166,6 +166,22 @@ class Latencies(StatsCase):
         driver.read(0, 512)
         self.assertEqual(self.times()['requests'], 3)
 
+    def test_an_export_may_measure_from_the_beginning(self):
+        driver = self.disk(latency_boundaries=[1, 10 ** 15], queues=2)
+        driver.read(0, 512)
+        driver.read(0, 512, vring=driver.vrings[1])
+        self.assertEqual(self.times()['histogram'], {'boundaries': [1, 10 ** 15],
+                                                     'bins': [0, 2, 0]})
+        daemon = Daemon('--blockdev', 'null-co,node-name=n,size=1048576', '--export',
+                        'vhost-user-blk,id=n,node-name=n,addr.type=unix,addr.path=n,'
+                        'latency-boundaries.0=10000,latency-boundaries.1=100000')
+        self.addCleanup(daemon.close)
+        driver = BlkDriver(daemon.path('n'))
+        self.addCleanup(driver.close)
+        driver.read(0, 512)
+        stats, = daemon.qmp.command('query-block-export-stats')
+        self.assertEqual(stats['operations'][0]['histogram']['boundaries'], [10000, 100000])
+
     def test_requests_of_all_queues_are_measured_while_boundaries_change(self):
         driver = self.disk(queues=4, iothread=['io0', 'io1'])
         stop = threading.Event()
@@ -201,6 +217,11 @@ class Latencies(StatsCase):
             with self.subTest(boundaries=boundaries[:3]):
                 with self.assertRaisesRegex(QmpError, message):
                     self.histogram(boundaries=boundaries)
+                if boundaries:
+                    with self.assertRaisesRegex(QmpError, message):
+                        self.qmp.command('block-export-add', type='vhost-user-blk', id='x',
+                                         node_name='d', latency_boundaries=boundaries,
+                                         addr={'type': 'unix', 'path': self.daemon.path('x')})
         with self.assertRaisesRegex(QmpError, "Export 'none' is not found"):
             self.histogram('none', boundaries=[1])
 
