@@ -19,6 +19,7 @@
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "block/file-posix.h"
+#include "block/storage-call.h"
 #include "trace.h"
 
 #define LOCK_PERM_BASE   100
@@ -65,15 +66,29 @@ static int change_locks(int fd, int base, uint64_t *held, uint64_t wanted)
     return 0;
 }
 
-/* Makes the locks say that we do @perm and share @shared. */
-static int set_locks(BDRVRawState *s, uint64_t perm, uint64_t shared)
+/* A change of locks. It may be left to the thread that carries it out, with its copies. */
+typedef struct LockOp {
+    int fd;
+    RawAnswers *answers; /* a reference, or NULL: nobody else waits for it */
+    char *filename;
+    /* What the locks say, and shall say. */
+    uint64_t locked_perm, locked_shared_perm;
+    uint64_t perm, shared;
+    /* What must not be in others' way, if that is to be looked at. */
+    bool check;
+    uint64_t new_perm, new_shared;
+    Error *err;
+} LockOp;
+
+/* Makes the locks say that we do op->perm and share op->shared. */
+static int set_locks(LockOp *op)
 {
-    uint64_t held_unshared = BLK_PERM_ALL & ~s->locked_shared_perm;
-    int ret = change_locks(s->fd, LOCK_PERM_BASE, &s->locked_perm, perm & BLK_PERM_ALL);
+    uint64_t held_unshared = BLK_PERM_ALL & ~op->locked_shared_perm;
+    int ret = change_locks(op->fd, LOCK_PERM_BASE, &op->locked_perm, op->perm & BLK_PERM_ALL);
 
     if (ret == 0) {
-        ret = change_locks(s->fd, LOCK_SHARED_BASE, &held_unshared, BLK_PERM_ALL & ~shared);
-        s->locked_shared_perm = BLK_PERM_ALL & ~held_unshared;
+        ret = change_locks(op->fd, LOCK_SHARED_BASE, &held_unshared, BLK_PERM_ALL & ~op->shared);
+        op->locked_shared_perm = BLK_PERM_ALL & ~held_unshared;
     }
     return ret;
 }
@@ -98,24 +113,100 @@ static int check_others(int fd, int base, uint64_t bits, const char *what, Error
     return 0;
 }
 
-static int lock_and_check(BlockDriverState *bs, uint64_t perm, uint64_t shared, Error **errp)
+static int lock_op_carry_out(LockOp *op)
 {
-    ERRP_GUARD();
-    BDRVRawState *s = bs->opaque;
-    int ret = set_locks(s, perm | s->perm, shared & s->shared_perm);
+    int ret = set_locks(op);
 
+    if (!op->check) {
+        return 0;
+    }
     if (ret < 0) {
-        error_setg_errno(errp, -ret, "Failed to lock image '%s'", bs->filename);
+        error_setg_errno(&op->err, -ret, "Failed to lock image '%s'", op->filename);
         return ret;
     }
-    ret = check_others(s->fd, LOCK_SHARED_BASE, perm, "", errp);
+    ret = check_others(op->fd, LOCK_SHARED_BASE, op->new_perm, "", &op->err);
     if (ret == 0) {
-        ret = check_others(s->fd, LOCK_PERM_BASE, BLK_PERM_ALL & ~shared, "shared ", errp);
+        ret = check_others(op->fd, LOCK_PERM_BASE, BLK_PERM_ALL & ~op->new_shared, "shared ",
+                           &op->err);
     }
     if (ret < 0) {
-        error_append_hint(errp, "Is another process using the image [%s]?\n", bs->filename);
+        error_append_hint(&op->err, "Is another process using the image [%s]?\n", op->filename);
     }
     return ret;
+}
+
+static int lock_op_run(void *opaque)
+{
+    LockOp *op = opaque;
+    int ret = lock_op_carry_out(op);
+
+    raw_answers_release(&op->answers);
+    return ret;
+}
+
+static void lock_op_free(void *opaque)
+{
+    LockOp *op = opaque;
+
+    raw_answers_release(&op->answers);
+    error_free(op->err);
+    g_free(op->filename);
+    g_free(op);
+}
+
+static LockOp *lock_op_new(BlockDriverState *bs, uint64_t perm, uint64_t shared)
+{
+    BDRVRawState *s = bs->opaque;
+    LockOp *op = g_new0(LockOp, 1);
+
+    op->fd = s->fd;
+    op->filename = g_strdup(bs->filename);
+    op->locked_perm = s->locked_perm;
+    op->locked_shared_perm = s->locked_shared_perm;
+    op->perm = perm;
+    op->shared = shared;
+    return op;
+}
+
+/* Takes @op. A server that keeps the locks is not waited for: what they say then is not known. */
+static int lock_op_do(BDRVRawState *s, LockOp *op, Error **errp)
+{
+    int ret;
+
+    if (s->is_local) {
+        ret = lock_op_run(op);
+    } else {
+        g_autofree char *filename = g_strdup(op->filename);
+
+        op->answers = raw_answers_claim_soon(s->answers, s->lock_late ? 0 : STORAGE_QUICK_MS);
+        if (op->answers) {
+            ret = storage_call(lock_op_run, op, lock_op_free, STORAGE_QUICK_MS);
+        } else {
+            lock_op_free(op);
+            ret = -ETIMEDOUT;
+        }
+        s->lock_late = ret == -ETIMEDOUT || ret == -EBUSY;
+        if (s->lock_late) {
+            error_setg(errp, "Failed to lock image '%s': its storage does not answer", filename);
+            return -ETIMEDOUT;
+        }
+    }
+    s->locked_perm = op->locked_perm;
+    s->locked_shared_perm = op->locked_shared_perm;
+    error_propagate(errp, g_steal_pointer(&op->err));
+    lock_op_free(op);
+    return ret;
+}
+
+static int lock_and_check(BlockDriverState *bs, uint64_t perm, uint64_t shared, Error **errp)
+{
+    BDRVRawState *s = bs->opaque;
+    LockOp *op = lock_op_new(bs, perm | s->perm, shared & s->shared_perm);
+
+    op->check = true;
+    op->new_perm = perm;
+    op->new_shared = shared;
+    return lock_op_do(s, op, errp);
 }
 
 int raw_check_perm(BlockDriverState *bs, uint64_t perm, uint64_t shared, Error **errp)
@@ -150,6 +241,6 @@ void raw_abort_perm_update(BlockDriverState *bs)
 
     if (s->use_lock) {
         /* Only takes locks away; one that cannot be taken away is tried again next time. */
-        set_locks(s, s->perm, s->shared_perm);
+        lock_op_do(s, lock_op_new(bs, s->perm, s->shared_perm), NULL);
     }
 }

@@ -227,6 +227,7 @@ void *raw_prepare(const BlockdevOptions *opts, int flags, Error **errp)
     p = g_new0(RawPrepared, 1);
     p->s.direct = flags & BDRV_O_NOCACHE;
     p->s.answers = g_atomic_rc_box_new0(RawAnswers);
+    p->s.answers->close_fd = -1;
     p->s.fd = raw_open_file(o->filename, flags, &p->read_only_reason, errp);
     if (p->s.fd < 0) {
         g_atomic_rc_box_release(p->s.answers);
@@ -261,7 +262,59 @@ int raw_probe(const BlockdevOptions *opts)
     return statfs(raw_options(opts)->filename, &fs) < 0 ? -errno : 0;
 }
 
-/* A question about an open file. The node, and the descriptor with it, may go meanwhile. */
+static int close_thread(void *opaque)
+{
+    qemu_close(GPOINTER_TO_INT(opaque));
+    return 0;
+}
+
+/* A server may be told, and asked whether all is written. */
+static void close_if_given(RawAnswers *answers, int ms)
+{
+    int fd = qatomic_xchg(&answers->close_fd, -1);
+
+    if (fd >= 0) {
+        storage_call(close_thread, GINT_TO_POINTER(fd), NULL, ms);
+    }
+}
+
+RawAnswers *raw_answers_claim(RawAnswers *answers)
+{
+    return qatomic_xchg(&answers->asked, true) ? NULL : g_atomic_rc_box_acquire(answers);
+}
+
+RawAnswers *raw_answers_claim_soon(RawAnswers *answers, int ms)
+{
+    RawAnswers *claimed;
+
+    while (!(claimed = raw_answers_claim(answers)) && ms-- > 0) {
+        g_usleep(1000);
+    }
+    return claimed;
+}
+
+void raw_answers_release(RawAnswers **answers)
+{
+    RawAnswers *claimed = g_steal_pointer(answers);
+
+    if (claimed) {
+        qatomic_xchg(&claimed->asked, false);
+        close_if_given(claimed, 0);
+        g_atomic_rc_box_release(claimed);
+    }
+}
+
+void raw_answers_close(RawAnswers *answers, int fd)
+{
+    qatomic_xchg(&answers->close_fd, fd);
+    /* Else whoever asks closes it: its number must not mean another file meanwhile. */
+    if (!qatomic_xchg(&answers->asked, true)) {
+        close_if_given(answers, STORAGE_QUICK_MS);
+    }
+    g_atomic_rc_box_release(answers);
+}
+
+/* A question about an open file. The node may go meanwhile. */
 typedef struct RawQuestion {
     int fd;
     RawAnswers *answers; /* a reference */
@@ -271,8 +324,10 @@ static int ask_for_answer(void *opaque)
 {
     RawQuestion *q = opaque;
     struct statfs fs;
+    int ret = fstatfs(q->fd, &fs) < 0 ? -errno : 0;
 
-    return fstatfs(q->fd, &fs) < 0 ? -errno : 0;
+    raw_answers_release(&q->answers);
+    return ret;
 }
 
 static int ask_for_size(void *opaque)
@@ -280,6 +335,7 @@ static int ask_for_size(void *opaque)
     RawQuestion *q = opaque;
 
     qatomic_set(&q->answers->allocated, raw_fd_allocated(q->fd));
+    raw_answers_release(&q->answers);
     return 0;
 }
 
@@ -287,26 +343,31 @@ static void question_free(void *opaque)
 {
     RawQuestion *q = opaque;
 
-    qatomic_set(&q->answers->asked, false);
-    g_atomic_rc_box_release(q->answers);
+    raw_answers_release(&q->answers);
     g_free(q);
 }
 
 /* -ETIMEDOUT: no answer, now or since the last time. */
 static int coroutine_fn raw_co_ask(BDRVRawState *s, StorageFunc *func, int ms)
 {
+    RawAnswers *answers, *wanted;
     RawQuestion *q;
-    int ret;
+    int fd = s->fd, ret;
 
     if (s->is_local) {
         return 0;
     }
-    if (qatomic_xchg(&s->answers->asked, true)) {
+    wanted = g_atomic_rc_box_acquire(s->answers);
+    while (!(answers = raw_answers_claim(wanted)) && ms-- > 0) {
+        qemu_co_sleep_ns(QEMU_CLOCK_REALTIME, SCALE_MS);
+    }
+    g_atomic_rc_box_release(wanted);
+    if (!answers) {
         return -ETIMEDOUT;
     }
     q = g_new(RawQuestion, 1);
-    *q = (RawQuestion){ s->fd, g_atomic_rc_box_acquire(s->answers) };
-    ret = storage_co_call(func, q, question_free, ms);
+    *q = (RawQuestion){ fd, answers };
+    ret = storage_co_call(func, q, question_free, MAX(ms, 1));
     if (ret == -ETIMEDOUT || ret == -EBUSY) {
         return -ETIMEDOUT;
     }

@@ -15,7 +15,6 @@
 #include "qemu/module.h"
 #include "block/block_int.h"
 #include "block/file-posix.h"
-#include "block/storage-call.h"
 #include "trace.h"
 
 /* The kernel's limit of one transfer is INT_MAX rounded down to a page. */
@@ -71,12 +70,6 @@ static int raw_open(BlockDriverState *bs, BlockdevOptions *opts, int flags, Erro
     return 0;
 }
 
-static int close_thread(void *opaque)
-{
-    qemu_close(GPOINTER_TO_INT(opaque));
-    return 0;
-}
-
 static void raw_close(BlockDriverState *bs)
 {
     BDRVRawState *s = bs->opaque;
@@ -84,12 +77,12 @@ static void raw_close(BlockDriverState *bs)
     raw_map_free(s);
     if (s->is_local) {
         qemu_close(s->fd);
+        g_atomic_rc_box_release(s->answers);
     } else {
-        /* A server may be told, and asked whether all is written. */
-        storage_call(close_thread, GINT_TO_POINTER(s->fd), NULL, STORAGE_QUICK_MS);
+        raw_answers_close(s->answers, s->fd);
     }
     s->fd = -1;
-    g_clear_pointer(&s->answers, g_atomic_rc_box_release);
+    s->answers = NULL;
 }
 
 static void raw_refresh_limits(BlockDriverState *bs, Error **errp)

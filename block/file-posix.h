@@ -75,6 +75,8 @@ typedef struct BDRVRawState {
 
     /* Main loop's thread. */
     bool use_lock;
+    /* The last change had no answer in time: the next one does not wait for it again. */
+    bool lock_late;
     /* What parents do and share, as of the last set; and what the locks on fd say. */
     uint64_t perm;
     uint64_t shared_perm;
@@ -86,6 +88,8 @@ typedef struct BDRVRawState {
 typedef struct RawAnswers {
     /* A question is on its way, or has had no answer in time, and has none yet. */
     bool asked;
+    /* To be closed when it has; -1: nothing. */
+    int close_fd;
     /* Bytes that the file takes up, as of the last answer; -errno. */
     int64_t allocated;
 } RawAnswers;
@@ -105,6 +109,17 @@ static inline const BlockdevOptionsFile *raw_options(const BlockdevOptions *opts
 void *raw_prepare(const BlockdevOptions *opts, int flags, Error **errp);
 void raw_unprepare(void *prepared);
 int raw_probe(const BlockdevOptions *opts);
+/*
+ * Nobody asks twice: a new reference for a question, NULL while another one has no answer. Whoever
+ * has asked lets go of it as soon as there is an answer; *@answers, which may be NULL, becomes
+ * NULL. Any thread.
+ */
+RawAnswers *raw_answers_claim(RawAnswers *answers);
+void raw_answers_release(RawAnswers **answers);
+/* As raw_answers_claim(), for somebody who can wait @ms milliseconds. */
+RawAnswers *raw_answers_claim_soon(RawAnswers *answers, int ms);
+/* Closes @fd when nobody asks about it, and drops the node's reference. Main loop's thread. */
+void raw_answers_close(RawAnswers *answers, int fd);
 int coroutine_fn raw_co_ping(BlockDriverState *bs);
 int coroutine_fn raw_co_refresh_info(BlockDriverState *bs, int ms);
 /* Bytes that @fd takes up on its file system; -errno. Waits for a server. */

@@ -262,7 +262,9 @@ class DeadServer(Case):
             if arguments is None:
                 continue
             # On a busy machine one try says little; what is held up is so each time.
-            took = min(self.answered(name, arguments) for _ in range(3))
+            tries = 3
+            while (took := self.answered(name, arguments)) > LIMIT and tries > 1:
+                tries -= 1
             if took > LIMIT:
                 slow[name] = took
             self.assertEqual(self.alive.read(0, 512), bytes(512))
@@ -311,6 +313,31 @@ class DeadServer(Case):
         self.hang()
         self.assertEqual(self.qmp.answer(), {'return': {}})
         self.second.command('block_resize', node_name='dead', size=4 * MIB)
+
+    def test_locks_are_waited_for_no_longer_than_that(self):
+        fuse = FuseMount(locks=True)
+        self.addCleanup(fuse.close)
+        self.addCleanup(fuse.set, hang=[])
+        self.qmp.command('blockdev-add', node_name='locked', driver='file',
+                         filename=fuse.add('disk', bytes(MIB)))
+        self.assertGreater(fuse.count('setlk') + fuse.count('getlk'), 0)
+        fuse.set(hang=['setlk', 'getlk'])
+        for _ in range(2):
+            self.refused(self.qmp, 'block-export-add', 'its storage does not answer',
+                         type='vhost-user-blk', id='locked', node_name='locked', writable=True,
+                         addr={'type': 'unix', 'path': self.daemon.path('locked.sock')})
+            self.others_go_on()
+        fuse.set(hang=[])
+        until(lambda: not fuse.set()['held'], 'it is answered')
+
+        def added():
+            with contextlib.suppress(QmpError):
+                self.add_export('locked')
+                return True
+            return False
+
+        until(added, 'the file can be locked again')
+        self.assertEqual(self.driver('locked').read(0, 512), bytes(512))
 
     def test_a_node_is_closed_though_nobody_answers(self):
         self.qmp.command('block-export-del', id='dead')

@@ -18,7 +18,7 @@ class FuseMount:
     daemon under test may touch the mountpoint. Skips the test where nothing can be mounted.
     """
 
-    def __init__(self, read_only=False):
+    def __init__(self, read_only=False, locks=False):
         self.folder = tempfile.mkdtemp(prefix='qsd-fuse-')
         self.backing = os.path.join(self.folder, 'backing')
         self.mountpoint = os.path.join(self.folder, 'mounted')
@@ -26,7 +26,8 @@ class FuseMount:
         os.mkdir(self.mountpoint)
         program = os.path.join(os.path.dirname(__file__), 'fuse_server.py')
         self.process = subprocess.Popen(
-            [sys.executable, program, self.backing, self.mountpoint] + ['ro'] * read_only,
+            [sys.executable, program, self.backing, self.mountpoint] + ['ro'] * read_only
+            + ['locks'] * locks,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         said = json.loads(self.process.stdout.readline() or '{"error": "the FUSE server died"}')
         if 'error' in said:

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A FUSE file system that misbehaves as it is told, spoken straight to /dev/fuse.
 
-    fuse_server.py FOLDER MOUNTPOINT [ro]
+    fuse_server.py FOLDER MOUNTPOINT [ro] [locks]
 
 mounts the regular files of FOLDER, which may be read and written there meanwhile, for all users.
+With `locks` it is asked for locks, and grants all.
 It says `{"mounted": true}` or `{"error": ...}` in a line of JSON, and then answers each line of
 JSON from its standard input, which changes settings, with one of counters. At the end of the input
 it unmounts and ends; what it has not answered then fails with ENOTCONN.
@@ -17,7 +18,8 @@ it unmounts and ends; what it has not answered then fails with ENOTCONN.
     hang         [operation, ...] that get no answer until a later setting takes them off the list
 
 Operations are `lookup`, `getattr`, `setattr`, `open`, `read`, `write`, `statfs`, `flush`,
-`release`, `fsync`, `fallocate`, `create`, `unlink`, `access`, `opendir`, `readdir`.
+`release`, `fsync`, `fallocate`, `create`, `unlink`, `access`, `opendir`, `readdir`, `getlk`,
+`setlk`.
 """
 
 import ctypes
@@ -34,6 +36,7 @@ ROOT = 1
 MS_RDONLY, MS_NOSUID, MS_NODEV, MNT_DETACH = 1, 2, 4, 2
 FATTR_MODE, FATTR_SIZE = 1, 8
 FOPEN_DIRECT_IO = 1
+POSIX_LOCKS, F_UNLCK = 2, 2
 INIT, INTERRUPT = 26, 36
 NO_REPLY = {2, INTERRUPT, 42}   # FORGET, BATCH_FORGET
 
@@ -54,10 +57,11 @@ class Server:
     OPERATIONS = {1: 'lookup', 3: 'getattr', 4: 'setattr', 10: 'unlink', 14: 'open', 15: 'read',
                   16: 'write', 17: 'statfs', 18: 'release', 20: 'fsync', 25: 'flush',
                   27: 'opendir', 28: 'readdir', 29: 'release', 34: 'access', 35: 'create',
-                  43: 'fallocate'}
+                  31: 'getlk', 32: 'setlk', 33: 'setlk', 43: 'fallocate'}
 
-    def __init__(self, fd, folder):
+    def __init__(self, fd, folder, flags):
         self.fd = fd
+        self.flags = flags
         self.folder = folder
         self.names = {}             # of nodes
         self.lock = threading.Lock()
@@ -169,7 +173,11 @@ class Server:
     def do_nothing(self, _node, _body):
         return b''
 
-    do_release = do_fsync = do_flush = do_access = do_nothing
+    def do_getlk(self, _node, body):
+        start, end = struct.unpack_from('<2Q', body, 16)
+        return struct.pack('<2Q2I', start, end, F_UNLCK, 0)
+
+    do_release = do_fsync = do_flush = do_access = do_setlk = do_nothing
 
     def reply(self, unique, data=b'', error=0):
         """Of an operation that was interrupted nobody wants to know."""
@@ -214,8 +222,8 @@ class Server:
                 return
             opcode, unique = struct.unpack_from('<IQ', request, 4)
             if opcode == INIT:
-                self.reply(unique, struct.pack('<4I2H2I2H8I', 7, 31, 0, 0, 16, 12, MAX_WRITE, 1,
-                                               0, 0, *[0] * 8))
+                self.reply(unique, struct.pack('<4I2H2I2H8I', 7, 31, 0, self.flags, 16, 12,
+                                               MAX_WRITE, 1, 0, 0, *[0] * 8))
             elif opcode not in NO_REPLY:
                 name = self.OPERATIONS.get(opcode)
                 self.counts[name] = self.counts.get(name, 0) + 1
@@ -246,7 +254,7 @@ def main():
     except OSError as err:
         say({'error': f'no FUSE file system can be mounted: {err}'})
         return
-    server = Server(fd, folder)
+    server = Server(fd, folder, POSIX_LOCKS if 'locks' in sys.argv[3:] else 0)
     threading.Thread(target=server.serve, daemon=True).start()
     try:
         say({'mounted': True})
