@@ -89,16 +89,33 @@ static void conflict_error(BdrvChild *doer, BdrvChild *owner, Error **errp)
                bdrv_get_node_name(doer->bs), names, who, other);
 }
 
+/* A parent of the node that does not share what @a does, or NULL. */
+static BdrvChild *opponent(BdrvChild *a)
+{
+    BdrvChild *b;
+
+    QLIST_FOREACH (b, &a->bs->parents, next_parent) {
+        if (a != b && (a->perm & ~b->shared_perm)) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
+/* A node may have very many parents: they are compared with what all do not share. */
 static bool parents_agree(BlockDriverState *bs, Error **errp)
 {
-    BdrvChild *a, *b;
+    uint64_t by_one = 0, by_several = 0;
+    BdrvChild *a;
 
     QLIST_FOREACH (a, &bs->parents, next_parent) {
-        QLIST_FOREACH (b, &bs->parents, next_parent) {
-            if (a != b && (a->perm & ~b->shared_perm)) {
-                conflict_error(a, b, errp);
-                return false;
-            }
+        by_several |= by_one & ~a->shared_perm;
+        by_one |= ~a->shared_perm;
+    }
+    QLIST_FOREACH (a, &bs->parents, next_parent) {
+        if (a->perm & (by_several | (by_one & a->shared_perm))) {
+            conflict_error(a, opponent(a), errp);
+            return false;
         }
     }
     return true;

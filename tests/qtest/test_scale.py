@@ -120,6 +120,16 @@ class Things(Exports, Case):
             ('removing a node', self.each(lambda i: command('blockdev-del', node_name=f'n{i}'))),
         ])
 
+    def test_parents_of_one_node_are_not_compared_with_each_other(self):
+        def name(i):
+            return command('blockdev-add', driver='raw', node_name=f'r{i}', file='n0',
+                           read_only=True)
+
+        self.daemon.send(self.node(0))
+        few, many = (self.daemon.steps(lambda part=part: self.daemon.send(*map(name, part)))
+                     for part in (range(FEW), range(FEW, 9 * FEW)))
+        self.compare('parents of one node', few, many, MANY / FEW)
+
     def test_a_message_costs_the_same_however_many_have_come(self):
         self.have_clients()
         for number, found in (FEW, few := []), (MANY, many := []):
