@@ -76,11 +76,13 @@ def version_of(command, env):
 
 
 @contextlib.contextmanager
-def served(command, env, image, path, direct):
+def served(daemon, image, path, direct):
     """A daemon that exports @image in an IOThread."""
+    command, env, options = daemon
     process = subprocess.Popen(
         [*command, '--object', 'iothread,id=i', '--blockdev',
-         f'file,node-name=n,filename={image},cache.direct={"on" if direct else "off"}', '--export',
+         f'file,node-name=n,filename={image},cache.direct={"on" if direct else "off"}{options}',
+         '--export',
          f'vhost-user-blk,id=e,node-name=n,iothread=i,writable=on,addr.type=unix,addr.path={path}'],
         env=env)
     try:
@@ -112,13 +114,14 @@ def run_client(qemu, path, case):
     return count / seconds / 1000, used / seconds
 
 
-def contestants(qemu, ours):
-    """{name: (command, env)}"""
-    found = {'ours': ([ours], None)}
+def contestants(qemu, ours, peer_aio):
+    """{name: (command, environment, more options of the node)}"""
+    found = {'ours': ([ours], None, '')}
     installed = shutil.which('qemu-storage-daemon')
+    more = f',aio={peer_aio}' if peer_aio else ''
     if installed:
-        found['installed'] = ([installed], None)
-    found['unpacked'] = (qemu.command('qemu-storage-daemon'), qemu.env)
+        found['installed'] = ([installed], None, more)
+    found['unpacked'] = (qemu.command('qemu-storage-daemon'), qemu.env, more)
     return found
 
 
@@ -141,7 +144,7 @@ def measure(qemu, daemons, names, rounds):
                 order = list(daemons)
                 for daemon in order[turn % len(order):] + order[:turn % len(order)]:
                     path = os.path.join(folder, daemon)
-                    with served(*daemons[daemon], image, path, CASES[name][3]):
+                    with served(daemons[daemon], image, path, CASES[name][3]):
                         results[name][daemon].append(run_client(qemu, path, CASES[name]))
     return results
 
@@ -179,15 +182,17 @@ def main():
     parser.add_argument('--daemon', default=OURS, help='ours')
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--case', action='append', choices=CASES, help='default: all')
+    parser.add_argument('--peer-aio', choices=('threads', 'native', 'io_uring'),
+                        help='the aio of the peers (default: their default); ours stays as it is')
     parser.add_argument('--json', help='file that gets all figures')
     args = parser.parse_args()
     qemu = Unpacked(args.qemu)
     if not qemu.there():
         print(f'skipped: no qemu-img in {args.qemu}; tests/bench/unpack-qemu.sh puts it there')
         return 0
-    daemons = contestants(qemu, args.daemon)
+    daemons = contestants(qemu, args.daemon, args.peer_aio)
     about = machine()
-    for name, (command, env) in daemons.items():
+    for name, (command, env, _) in daemons.items():
         about[name] = version_of(command, env)
     results = measure(qemu, daemons, args.case or list(CASES), args.rounds)
     print(json.dumps(about, indent=2))
