@@ -161,33 +161,38 @@ static LockOp *lock_op_new(BlockDriverState *bs, uint64_t perm, uint64_t shared)
 
     op->fd = s->fd;
     op->filename = g_strdup(bs->filename);
-    op->locked_perm = s->locked_perm;
-    op->locked_shared_perm = s->locked_shared_perm;
     op->perm = perm;
     op->shared = shared;
+    /* What a late change has done is not known: take all that is wanted, let go of all else. */
+    op->locked_perm = s->lock_late ? BLK_PERM_ALL & ~perm : s->locked_perm;
+    op->locked_shared_perm = s->lock_late ? BLK_PERM_ALL & ~shared : s->locked_shared_perm;
     return op;
 }
 
-/* Takes @op. A server that keeps the locks is not waited for: what they say then is not known. */
-static int lock_op_do(BDRVRawState *s, LockOp *op, Error **errp)
+/* In a thread; false if that is not done in time, or the last one is not. Takes @op then. */
+static bool lock_op_elsewhere(BDRVRawState *s, LockOp *op, int *ret)
 {
+    op->answers = raw_answers_claim_soon(s->answers, s->lock_late ? 0 : STORAGE_QUICK_MS);
+    if (!op->answers) {
+        lock_op_free(op);
+        return false;
+    }
+    return storage_call(lock_op_run, op, lock_op_free, STORAGE_QUICK_MS, ret);
+}
+
+/* Takes @op. A server that keeps the locks is not waited for: what they say then is not known. */
+static int lock_op_do(BlockDriverState *bs, LockOp *op, Error **errp)
+{
+    BDRVRawState *s = bs->opaque;
     int ret;
 
     if (s->is_local) {
         ret = lock_op_run(op);
     } else {
-        g_autofree char *filename = g_strdup(op->filename);
-
-        op->answers = raw_answers_claim_soon(s->answers, s->lock_late ? 0 : STORAGE_QUICK_MS);
-        if (op->answers) {
-            ret = storage_call(lock_op_run, op, lock_op_free, STORAGE_QUICK_MS);
-        } else {
-            lock_op_free(op);
-            ret = -ETIMEDOUT;
-        }
-        s->lock_late = ret == -ETIMEDOUT || ret == -EBUSY;
+        s->lock_late = !lock_op_elsewhere(s, op, &ret);
         if (s->lock_late) {
-            error_setg(errp, "Failed to lock image '%s': its storage does not answer", filename);
+            error_setg(errp, "Failed to lock image '%s': its storage does not answer",
+                       bs->filename);
             return -ETIMEDOUT;
         }
     }
@@ -206,7 +211,7 @@ static int lock_and_check(BlockDriverState *bs, uint64_t perm, uint64_t shared, 
     op->check = true;
     op->new_perm = perm;
     op->new_shared = shared;
-    return lock_op_do(s, op, errp);
+    return lock_op_do(bs, op, errp);
 }
 
 int raw_check_perm(BlockDriverState *bs, uint64_t perm, uint64_t shared, Error **errp)
@@ -241,6 +246,6 @@ void raw_abort_perm_update(BlockDriverState *bs)
 
     if (s->use_lock) {
         /* Only takes locks away; one that cannot be taken away is tried again next time. */
-        lock_op_do(s, lock_op_new(bs, s->perm, s->shared_perm), NULL);
+        lock_op_do(bs, lock_op_new(bs, s->perm, s->shared_perm), NULL);
     }
 }

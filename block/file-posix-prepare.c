@@ -271,10 +271,10 @@ static int close_thread(void *opaque)
 /* A server may be told, and asked whether all is written. */
 static void close_if_given(RawAnswers *answers, int ms)
 {
-    int fd = qatomic_xchg(&answers->close_fd, -1);
+    int fd = qatomic_xchg(&answers->close_fd, -1), ret;
 
     if (fd >= 0) {
-        storage_call(close_thread, GINT_TO_POINTER(fd), NULL, ms);
+        storage_call(close_thread, GINT_TO_POINTER(fd), NULL, ms, &ret);
     }
 }
 
@@ -367,12 +367,12 @@ static int coroutine_fn raw_co_ask(BDRVRawState *s, StorageFunc *func, int ms)
     }
     q = g_new(RawQuestion, 1);
     *q = (RawQuestion){ fd, answers };
-    ret = storage_co_call(func, q, question_free, MAX(ms, 1));
-    if (ret == -ETIMEDOUT || ret == -EBUSY) {
+    if (!storage_co_call(func, q, question_free, MAX(ms, 1), &ret)) {
         return -ETIMEDOUT;
     }
     question_free(q);
-    return ret;
+    /* Any answer will do. */
+    return 0;
 }
 
 int coroutine_fn raw_co_ping(BlockDriverState *bs)

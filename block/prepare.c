@@ -62,20 +62,17 @@ static int preparation_probe(void *opaque)
     return p->drv->bdrv_probe(p->options);
 }
 
-static void set_unanswered(int ret, const BlockdevOptions *options, const char *root_name,
-                           Error **errp)
+static void set_unanswered(int ret, const char *name, Error **errp)
 {
-    const char *name = options->node_name ?: root_name;
-
     if (ret == -EINTR) {
-        error_setg(errp, "Could not open node '%s': the program was told to end", name ?: "");
+        error_setg(errp, "Could not open node '%s': the program was told to end", name);
     } else if (ret == -EBUSY) {
         error_setg(errp,
                    "Could not open node '%s': too many others wait for storage that does not "
                    "answer",
-                   name ?: "");
+                   name);
     } else {
-        error_setg(errp, "Could not open node '%s': its storage does not answer", name ?: "");
+        error_setg(errp, "Could not open node '%s': its storage does not answer", name);
     }
 }
 
@@ -91,11 +88,12 @@ static void *preparation_result(Preparation *p, Error **errp)
 
 static void *prepare_now(BlockDriver *drv, const BlockdevOptions *options, int flags, Error **errp)
 {
+    g_autofree char *name = g_strdup(options->node_name ?: BlockdevDriver_str(options->driver));
     Preparation *p = preparation_new(drv, options, flags);
-    int ret = storage_call(preparation_run, p, preparation_free, -1);
+    int ret;
 
-    if (ret < 0) {
-        set_unanswered(ret, options, NULL, errp);
+    if (!storage_call(preparation_run, p, preparation_free, -1, &ret)) {
+        set_unanswered(ret, name, errp);
         return NULL;
     }
     return preparation_result(p, errp);
@@ -126,31 +124,30 @@ static int drop(void *opaque)
 void bdrv_drop_prepared(BlockDriver *drv, void *prepared)
 {
     Preparation *p;
+    int ret;
 
     if (prepared) {
         p = g_new0(Preparation, 1);
         p->drv = drv;
         p->prepared = prepared;
-        storage_call(drop, p, NULL, STORAGE_QUICK_MS);
+        storage_call(drop, p, NULL, STORAGE_QUICK_MS, &ret);
     }
 }
 
 /* Takes @p, which is on no list if this fails. */
 static bool coroutine_fn prepare_elsewhere(Preparation *p, const char *root_name, Error **errp)
 {
-    g_autoptr(BlockdevOptions) options = QAPI_CLONE(BlockdevOptions, p->options);
-    int ret = 0;
+    g_autofree char *name = g_strdup(p->options->node_name ?: root_name);
+    int ret;
 
-    if (p->drv->bdrv_probe) {
-        ret = storage_co_call(preparation_probe, p, preparation_free, STORAGE_QUICK_MS);
+    /* What the probe says, if only it says something, the preparation finds out better. */
+    if ((!p->drv->bdrv_probe ||
+         storage_co_call(preparation_probe, p, preparation_free, STORAGE_QUICK_MS, &ret)) &&
+        storage_co_call(preparation_run, p, preparation_free, STORAGE_SLOW_MS, &ret)) {
+        return true;
     }
-    if (ret != -ETIMEDOUT && ret != -EBUSY) {
-        ret = storage_co_call(preparation_run, p, preparation_free, STORAGE_SLOW_MS);
-    }
-    if (ret < 0) {
-        set_unanswered(ret, options, root_name, errp);
-    }
-    return ret == 0;
+    set_unanswered(ret, name, errp);
+    return false;
 }
 
 /* @options and what is defined inside of them, as bdrv_open_inherit() will come by. */
@@ -192,13 +189,18 @@ static void open_prepared(void *opaque)
     current = opening->list;
     opening->bs = bdrv_open_node(opening->options, opening->errp);
     current = NULL;
+    if (opening->bs) {
+        /* Before another command can find it. */
+        opening->bs->monitor_owned = true;
+    }
 }
 
-BlockDriverState *coroutine_fn bdrv_co_open_node(BlockdevOptions *options, Error **errp)
+bool coroutine_fn bdrv_co_add_node(BlockdevOptions *options, Error **errp)
 {
     PreparationList list = QTAILQ_HEAD_INITIALIZER(list);
     Opening opening = { .list = &list, .options = options, .errp = errp };
     Preparation *p, *next;
+    int ret;
 
     GLOBAL_STATE_CODE();
     if (prepare_all(&list, options, errp)) {
@@ -206,7 +208,7 @@ BlockDriverState *coroutine_fn bdrv_co_open_node(BlockdevOptions *options, Error
     }
     QTAILQ_FOREACH_SAFE (p, &list, next, next) {
         QTAILQ_REMOVE(&list, p, next);
-        storage_co_call(drop, p, NULL, STORAGE_QUICK_MS);
+        storage_co_call(drop, p, NULL, STORAGE_QUICK_MS, &ret);
     }
     return opening.bs;
 }

@@ -17,10 +17,11 @@
 #include "block/block_int.h"
 
 /**
- * bdrv_co_open_node: bdrv_open_node() for a monitor's command: yields, runs in the context of
- * iohandler_get_aio_context(). A storage that does not answer is an error in time.
+ * bdrv_co_add_node: Open a node that the monitor owns; false with @errp. For a command: yields,
+ * runs in the context of iohandler_get_aio_context(). A storage that does not answer is an error in
+ * time.
  */
-BlockDriverState *coroutine_fn bdrv_co_open_node(BlockdevOptions *options, Error **errp);
+bool coroutine_fn bdrv_co_add_node(BlockdevOptions *options, Error **errp);
 
 /* For the opening. What @drv's bdrv_prepare gave for @options; NULL with @errp. Main thread. */
 void *bdrv_take_prepared(BlockDriver *drv, const BlockdevOptions *options, int flags, Error **errp);

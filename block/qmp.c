@@ -24,10 +24,10 @@ void coroutine_mixed_fn qmp_blockdev_add(BlockdevOptions *options, Error **errp)
     }
     if (qemu_in_coroutine()) {
         assert_coroutine_role();
-        bs = bdrv_co_open_node(options, errp);
-    } else {
-        bs = bdrv_open_node(options, errp);
+        bdrv_co_add_node(options, errp);
+        return;
     }
+    bs = bdrv_open_node(options, errp);
     if (bs) {
         bs->monitor_owned = true;
     }
@@ -52,12 +52,21 @@ static BlockDriverState *find_deletable(const char *node_name, Error **errp)
     return NULL;
 }
 
+typedef struct Deletion {
+    const char *node_name;
+    Error **errp;
+} Deletion;
+
+/* Commands that wait may be overtaken: what is to be deleted is looked for only now. */
 static void delete_node(void *opaque)
 {
-    BlockDriverState *bs = opaque;
+    Deletion *deletion = opaque;
+    BlockDriverState *bs = find_deletable(deletion->node_name, deletion->errp);
 
-    bs->monitor_owned = false;
-    bdrv_unref(bs);
+    if (bs) {
+        bs->monitor_owned = false;
+        bdrv_unref(bs);
+    }
 }
 
 static void coroutine_fn flush_entry(void *opaque)
@@ -95,86 +104,62 @@ static bool coroutine_fn co_finish(BlockDriverState *bs, Error **errp)
 
 void coroutine_mixed_fn qmp_blockdev_del(const char *node_name, Error **errp)
 {
-    BlockDriverState *bs = find_deletable(node_name, errp);
+    Deletion deletion = { node_name, errp };
+    BlockDriverState *bs;
 
-    if (!bs) {
-        return;
-    }
     if (!qemu_in_coroutine()) {
-        delete_node(bs);
+        delete_node(&deletion);
         return;
     }
     assert_coroutine_role();
-    if (co_finish(bs, errp) && (bs = find_deletable(node_name, errp))) {
-        bdrv_co_leave(delete_node, bs);
+    bs = find_deletable(node_name, errp);
+    if (bs && co_finish(bs, errp)) {
+        bdrv_co_leave(delete_node, &deletion);
     }
 }
 
 typedef struct Move {
-    BlockDriverState *bs;
-    AioContext *ctx;
-    bool placed;
+    const char *node_name;
+    const StrOrNull *iothread;
+    bool force;
     Error **errp;
 } Move;
 
 static void move_node(void *opaque)
 {
     Move *move = opaque;
-
-    if (bdrv_try_change_aio_context(move->bs, move->ctx, NULL, move->errp) == 0) {
-        move->bs->placed = move->placed;
-    }
-}
-
-/* What is asked for; false with @errp. */
-static bool find_move(Move *move, const char *node_name, const StrOrNull *iothread, bool force,
-                      Error **errp)
-{
+    BlockDriverState *bs = bdrv_find_node(move->node_name);
+    AioContext *ctx = qemu_get_aio_context();
     IOThread *object = NULL;
 
-    *move = (Move){ .bs = bdrv_find_node(node_name), .errp = errp };
-    if (!move->bs) {
-        error_setg(errp, "Failed to find node with node-name='%s'", node_name);
-        return false;
+    if (!bs) {
+        error_setg(move->errp, "Failed to find node with node-name='%s'", move->node_name);
+        return;
     }
-    if (!force && bdrv_has_blk(move->bs)) {
-        error_setg(errp,
+    if (!move->force && bdrv_has_blk(bs)) {
+        error_setg(move->errp,
                    "Node %s is associated with a BlockBackend and could be in use (use "
                    "force=true to override this check)",
-                   node_name);
-        return false;
+                   move->node_name);
+        return;
     }
-    if (iothread->type == QTYPE_QSTRING) {
-        object = iothread_by_id(iothread->u.s);
+    if (move->iothread->type == QTYPE_QSTRING) {
+        object = iothread_by_id(move->iothread->u.s);
         if (!object) {
-            error_setg(errp, "Cannot find iothread %s", iothread->u.s);
-            return false;
+            error_setg(move->errp, "Cannot find iothread %s", move->iothread->u.s);
+            return;
         }
+        ctx = iothread_get_aio_context(object);
     }
-    move->placed = object;
-    move->ctx = object ? iothread_get_aio_context(object) : qemu_get_aio_context();
-    return true;
+    if (bdrv_try_change_aio_context(bs, ctx, NULL, move->errp) == 0) {
+        bs->placed = object;
+    }
 }
 
 void coroutine_mixed_fn qmp_x_blockdev_set_iothread(const char *node_name, StrOrNull *iothread,
                                                     bool has_force, bool force, Error **errp)
 {
-    BdrvSettled *settled;
-    Move move;
+    Move move = { node_name, iothread, has_force && force, errp };
 
-    force = has_force && force;
-    if (!find_move(&move, node_name, iothread, force, errp)) {
-        return;
-    }
-    if (!qemu_in_coroutine()) {
-        move_node(&move);
-        return;
-    }
-    assert_coroutine_role();
-    settled = bdrv_co_settle(move.bs, errp);
-    /* The IOThread may have gone meanwhile; the node is ours. */
-    if (settled && find_move(&move, node_name, iothread, force, errp)) {
-        bdrv_co_leave(move_node, &move);
-    }
-    bdrv_unsettle(settled);
+    bdrv_command_settled(bdrv_find_node(node_name), move_node, &move, errp);
 }

@@ -2,6 +2,7 @@
 #include "qemu/osdep.h"
 #include "block/aio.h"
 #include "block/storage-call.h"
+#include "qemu/address-space.h"
 #include "qemu/main-loop.h"
 #include "qemu/thread.h"
 
@@ -73,15 +74,28 @@ static void *call_run(void *opaque)
     return NULL;
 }
 
-/* NULL if there are too many. */
-static StorageCall *call_begin(StorageFunc *func, void *arg, GDestroyNotify free_arg,
-                               bool in_coroutine)
+static void call_begin(StorageCall *call)
+{
+    QemuThread thread;
+
+    qemu_mutex_init(&call->lock);
+    qemu_cond_init(&call->ended);
+    if (!qemu_address_space_left(ADDRESS_SPACE_OF_THREAD + ADDRESS_SPACE_RESERVE) ||
+        qemu_thread_try_create(&thread, "storage", call_run, call, QEMU_THREAD_DETACHED) < 0) {
+        call_run(call);
+    }
+}
+
+/* NULL with *@ret if there are too many. */
+static StorageCall *call_new(StorageFunc *func, void *arg, GDestroyNotify free_arg,
+                             bool in_coroutine, int *ret)
 {
     StorageCall *call;
-    QemuThread thread;
 
     if (qatomic_fetch_inc(&calls) >= STORAGE_CALLS_MAX && free_arg) {
         qatomic_dec(&calls);
+        free_arg(arg);
+        *ret = -EBUSY;
         return NULL;
     }
     call = g_new0(StorageCall, 1);
@@ -92,45 +106,43 @@ static StorageCall *call_begin(StorageFunc *func, void *arg, GDestroyNotify free
         .free_arg = free_arg,
         .in_coroutine = in_coroutine,
     };
-    qemu_mutex_init(&call->lock);
-    qemu_cond_init(&call->ended);
-    qemu_thread_create(&thread, "storage", call_run, call, QEMU_THREAD_DETACHED);
+    call_begin(call);
     return call;
 }
 
-/* The result, or @lacking if there is none. The caller's reference goes. */
-static int call_end(StorageCall *call, int lacking)
+/* Whether there is a result; else *@ret is @lacking. The caller's reference goes. */
+static bool call_end(StorageCall *call, int lacking, int *ret)
 {
-    int ret;
+    bool done;
 
     qemu_mutex_lock(&call->lock);
-    ret = call->done ? call->ret : lacking;
-    call->abandoned = !call->done;
+    done = call->done;
+    *ret = done ? call->ret : lacking;
+    call->abandoned = !done;
     qemu_mutex_unlock(&call->lock);
     call_unref(call);
-    return ret;
+    return done;
 }
 
-int coroutine_fn storage_co_call(StorageFunc *func, void *arg, GDestroyNotify free_arg, int ms)
+bool coroutine_fn storage_co_call(StorageFunc *func, void *arg, GDestroyNotify free_arg, int ms,
+                                  int *ret)
 {
-    StorageCall *call = call_begin(func, arg, free_arg, true);
+    StorageCall *call = call_new(func, arg, free_arg, true, ret);
 
     if (!call) {
-        free_arg(arg);
-        return -EBUSY;
+        return false;
     }
     qemu_co_sleep_ns_wakeable(&call->sleep, QEMU_CLOCK_REALTIME, (int64_t)ms * SCALE_MS);
-    return call_end(call, -ETIMEDOUT);
+    return call_end(call, -ETIMEDOUT, ret);
 }
 
-int storage_call(StorageFunc *func, void *arg, GDestroyNotify free_arg, int ms)
+bool storage_call(StorageFunc *func, void *arg, GDestroyNotify free_arg, int ms, int *ret)
 {
-    StorageCall *call = call_begin(func, arg, free_arg, false);
+    StorageCall *call = call_new(func, arg, free_arg, false, ret);
     int left = ms;
 
     if (!call) {
-        free_arg(arg);
-        return -EBUSY;
+        return false;
     }
     qemu_mutex_lock(&call->lock);
     while (!call->done && left != 0 && !(left < 0 && interrupt_asked && interrupt_asked())) {
@@ -141,5 +153,5 @@ int storage_call(StorageFunc *func, void *arg, GDestroyNotify free_arg, int ms)
         left -= left < 0 ? 0 : slice;
     }
     qemu_mutex_unlock(&call->lock);
-    return call_end(call, left == 0 ? -ETIMEDOUT : -EINTR);
+    return call_end(call, left == 0 ? -ETIMEDOUT : -EINTR, ret);
 }

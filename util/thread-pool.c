@@ -33,8 +33,6 @@
 #define STUCK_NS INT64_C(250000000)
 /* So many of them have threads beside those that there are for others. */
 #define STUCK_THREADS_MAX 1024
-/* Address space that a thread may need: its stack, and what the C library takes for its heap. */
-#define THREAD_BYTES ((size_t)(8 + 128) << 20)
 
 typedef enum {
     REQUEST_QUEUED,
@@ -198,7 +196,7 @@ static bool start_thread(ThreadPoolAio *pool)
 {
     QemuThread thread;
 
-    if (!qemu_address_space_left(THREAD_BYTES + ADDRESS_SPACE_RESERVE) ||
+    if (!qemu_address_space_left(ADDRESS_SPACE_OF_THREAD + ADDRESS_SPACE_RESERVE) ||
         qemu_thread_try_create(&thread, "worker", worker_thread, pool, QEMU_THREAD_DETACHED) < 0) {
         return false;
     }
@@ -207,16 +205,16 @@ static bool start_thread(ThreadPoolAio *pool)
     return true;
 }
 
-/* Starts threads as they are needed.  Under the lock.  False if there ought to be more. */
+/* Starts threads as they are needed.  Under the lock.  False if requests wait for more. */
 static bool start_threads(ThreadPoolAio *pool)
 {
     while (pool->nr_threads < pool->min_threads || pool->nr_queued > pool->nr_idle) {
         if (pool->nr_threads >= MAX(pool->min_threads, threads_allowed(pool)) ||
             !start_thread(pool)) {
-            return false;
+            break;
         }
     }
-    return true;
+    return pool->nr_queued <= pool->nr_idle;
 }
 
 /* Home thread */

@@ -25,18 +25,20 @@ enum {
 typedef int StorageFunc(void *arg);
 
 /**
- * storage_co_call: Run @func(@arg) elsewhere, for @ms milliseconds at most; yields. Its result;
- * -ETIMEDOUT if there is none yet: then @arg is no longer the caller's, and given to @free_arg
- * when @func has returned. -EBUSY: too many wait already, @arg is freed; never if @free_arg is
- * NULL. Main thread.
+ * storage_co_call: Run @func(@arg) elsewhere, for @ms milliseconds at most; yields. True: *@ret is
+ * its result, whatever that is, and @arg the caller's. False: there is none yet (*@ret:
+ * -ETIMEDOUT), or too many wait already (-EBUSY; never if @free_arg is NULL): @arg is no longer the
+ * caller's, and given to @free_arg, which may be NULL, when @func has returned. Where there are no
+ * threads it waits here. Main thread.
  */
-int coroutine_fn storage_co_call(StorageFunc *func, void *arg, GDestroyNotify free_arg, int ms);
+bool coroutine_fn storage_co_call(StorageFunc *func, void *arg, GDestroyNotify free_arg, int ms,
+                                  int *ret);
 
 /**
- * storage_call: The same outside of coroutines: the main loop does nothing meanwhile. @ms < 0: as
- * long as it takes, or until the interrupt says so (-EINTR).
+ * storage_call: The same outside of coroutines: the caller's thread does nothing meanwhile. @ms
+ * < 0: as long as it takes, or until the interrupt says so (-EINTR). Any thread.
  */
-int storage_call(StorageFunc *func, void *arg, GDestroyNotify free_arg, int ms);
+bool storage_call(StorageFunc *func, void *arg, GDestroyNotify free_arg, int ms, int *ret);
 
 /** storage_call_set_interrupt: @asked is asked now and then whether waiting shall end. */
 void storage_call_set_interrupt(bool (*asked)(void));

@@ -39,7 +39,10 @@ bool monitor_init_from_str(const char *text, Error **errp);
  */
 void monitor_cleanup(void);
 
-/* monitor_cur: the monitor whose command is being executed, NULL outside of commands. */
+/*
+ * monitor_cur: the monitor whose command is being executed, NULL outside of commands. One that
+ * yields knows it until then.
+ */
 Monitor *monitor_cur(void);
 bool monitor_cur_is_qmp(void);
 

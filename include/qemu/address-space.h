@@ -19,6 +19,8 @@
 /* Bytes, as in the table above. */
 #define ADDRESS_SPACE_RESERVE      ((size_t)64 << 20)
 #define ADDRESS_SPACE_LAST_RESERVE ((size_t)16 << 20)
+/* What a thread may need: its stack, and what the C library takes for its heap. */
+#define ADDRESS_SPACE_OF_THREAD ((size_t)(8 + 128) << 20)
 
 /**
  * qemu_address_space_left: Could @bytes be mapped now, as far as RLIMIT_AS is concerned?

@@ -8,6 +8,7 @@
 #include "block/aio-wait.h"
 #include "block/storage-call.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/no-threads.h"
 
 /* A call that ends when the test says so. */
 typedef struct Held {
@@ -49,6 +50,15 @@ static void held_free(Held *held)
     g_free(held);
 }
 
+/* What comes back, a result or not. */
+static int call_result(StorageFunc *func, void *arg, GDestroyNotify free_arg, int ms)
+{
+    int ret;
+
+    storage_call(func, arg, free_arg, ms, &ret);
+    return ret;
+}
+
 static int add_one(void *opaque)
 {
     return ++*(int *)opaque;
@@ -58,15 +68,45 @@ static void test_a_result_comes_back(void)
 {
     int n = 4;
 
-    g_assert_cmpint(storage_call(add_one, &n, NULL, -1), ==, 5);
-    g_assert_cmpint(storage_call(add_one, &n, NULL, STORAGE_SLOW_MS), ==, 6);
+    g_assert_cmpint(call_result(add_one, &n, NULL, -1), ==, 5);
+    g_assert_cmpint(call_result(add_one, &n, NULL, STORAGE_SLOW_MS), ==, 6);
+}
+
+static int fail_as_told(void *opaque)
+{
+    return *(int *)opaque;
+}
+
+/* Servers answer like that, too; what the call works on is the caller's all the same. */
+static void test_an_error_is_a_result(void)
+{
+    const int errors[] = { -ETIMEDOUT, -EBUSY, -EINTR };
+    int ret;
+
+    for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+        int *arg = g_new(int, 1);
+
+        *arg = errors[i];
+        g_assert_true(storage_call(fail_as_told, arg, g_free, STORAGE_SLOW_MS, &ret));
+        g_assert_cmpint(ret, ==, errors[i]);
+        g_free(arg);
+    }
+}
+
+static void test_without_threads_it_waits_here(void)
+{
+    int n = 1;
+
+    no_threads = true;
+    g_assert_cmpint(call_result(add_one, &n, NULL, STORAGE_SLOW_MS), ==, 2);
+    no_threads = false;
 }
 
 static void test_what_is_late_is_left_to_the_thread(void)
 {
     Held *held = held_new();
 
-    g_assert_cmpint(storage_call(wait_for_go, held, note_freed, 1), ==, -ETIMEDOUT);
+    g_assert_cmpint(call_result(wait_for_go, held, note_freed, 1), ==, -ETIMEDOUT);
     g_assert_false(qatomic_load_acquire(&held->freed));
     qemu_event_set(&held->go);
     held_free(held);
@@ -83,7 +123,7 @@ static void coroutine_fn co_call_entry(void *opaque)
 {
     CoCall *call = opaque;
 
-    call->ret = storage_co_call(wait_for_go, call->held, note_freed, call->ms);
+    storage_co_call(wait_for_go, call->held, note_freed, call->ms, &call->ret);
     call->done = true;
 }
 
@@ -127,9 +167,9 @@ static void test_too_many_are_refused(void)
 
     for (int i = 0; i < STORAGE_CALLS_MAX; i++) {
         held[i] = held_new();
-        g_assert_cmpint(storage_call(wait_for_go, held[i], note_freed, 1), ==, -ETIMEDOUT);
+        g_assert_cmpint(call_result(wait_for_go, held[i], note_freed, 1), ==, -ETIMEDOUT);
     }
-    g_assert_cmpint(storage_call(wait_for_go, more, note_freed, 1), ==, -EBUSY);
+    g_assert_cmpint(call_result(wait_for_go, more, note_freed, 1), ==, -EBUSY);
     held_free(more);
     for (int i = 0; i < STORAGE_CALLS_MAX; i++) {
         qemu_event_set(&held[i]->go);
@@ -149,7 +189,7 @@ static void test_one_without_limit_can_be_interrupted(void)
     Held *held = held_new();
 
     storage_call_set_interrupt(interrupt_at_the_third);
-    g_assert_cmpint(storage_call(wait_for_go, held, note_freed, -1), ==, -EINTR);
+    g_assert_cmpint(call_result(wait_for_go, held, note_freed, -1), ==, -EINTR);
     g_assert_cmpuint(asked, ==, 3);
     storage_call_set_interrupt(NULL);
     qemu_event_set(&held->go);
@@ -204,6 +244,8 @@ int main(int argc, char **argv)
     harness_init(&argc, &argv);
     qemu_init_main_loop(&error_abort);
     harness_add("/storage-call/a_result_comes_back", test_a_result_comes_back);
+    harness_add("/storage-call/an_error_is_a_result", test_an_error_is_a_result);
+    harness_add("/storage-call/without_threads_it_waits_here", test_without_threads_it_waits_here);
     harness_add("/storage-call/what_is_late_is_left_to_the_thread",
                 test_what_is_late_is_left_to_the_thread);
     harness_add("/storage-call/a_coroutine_waits_while_others_run",

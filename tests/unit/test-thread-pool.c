@@ -1,31 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The thread pool: every request completes once, in the home thread. */
 #include "qemu/osdep.h"
-#include <dlfcn.h>
 #include "block/thread-pool.h"
 #include "harness.h"
+#include "no-threads.h"
 #include "qapi/error.h"
 #include "qemu/coroutine.h"
 #include "qemu/main-loop.h"
 
 static AioContext *ctx;
 static int active;
-static bool no_threads; /* pthread_create() says that there are none */
-
-/* Our own instead of the C library's, which it calls when it may. */
-int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*routine)(void *),
-                   void *arg)
-{
-    static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-
-    if (no_threads) {
-        return EAGAIN;
-    }
-    if (!real) {
-        *(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
-    }
-    return real(thread, attr, routine, arg);
-}
 
 typedef struct {
     BlockAIOCB *acb;
