@@ -13,8 +13,6 @@ struct BdrvSettled {
     GPtrArray *nodes; /* BlockDriverState with a reference, quiesced, bs->settling */
 };
 
-static bool interrupted; /* main thread */
-
 /* Settling */
 
 static BlockDriverState *busy_node(const GPtrArray *nodes)
@@ -53,7 +51,7 @@ static BlockDriverState *coroutine_fn wait_for_requests(const GPtrArray *nodes)
     BlockDriverState *bs;
 
     aio_wait_co_begin(&wait);
-    while ((bs = busy_node(nodes)) && !interrupted) {
+    while ((bs = busy_node(nodes))) {
         now = requests_of(nodes);
         if (now != before) {
             before = now;
@@ -144,12 +142,6 @@ void bdrv_unsettle(BdrvSettled *settled)
     }
     g_ptr_array_unref(settled->nodes);
     g_free(settled);
-}
-
-void bdrv_settle_interrupt(void)
-{
-    interrupted = true;
-    aio_wait_kick();
 }
 
 /* Other ways to wait */

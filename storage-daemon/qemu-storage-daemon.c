@@ -13,7 +13,6 @@
 #include "qemu/osdep.h"
 #include <sys/resource.h>
 #include "block/block-global-state.h"
-#include "block/command-wait.h"
 #include "block/export.h"
 #include "block/storage-call.h"
 #include "chardev/char.h"
@@ -96,7 +95,6 @@ static void cleanup(const StartupOptions *startup)
 
     service_notify(stopping);
     shutdown_watch();
-    bdrv_settle_interrupt();
     metrics_server_stop();
     blk_exp_close_all();
     bdrv_close_all();

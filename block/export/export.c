@@ -408,36 +408,50 @@ static void coroutine_fn wait_until_gone(const char *id)
     aio_wait_co_end(&wait);
 }
 
-static void request_shutdown(void *opaque)
-{
-    blk_exp_request_shutdown(opaque);
-}
+typedef struct ExportDeletion {
+    const char *id;
+    bool hard;
+    Error **errp;
+    bool done; /* it goes */
+} ExportDeletion;
 
-void coroutine_mixed_fn qmp_block_export_del(const char *id, bool has_mode,
-                                             BlockExportRemoveMode mode, Error **errp)
+static void delete_export(void *opaque)
 {
+    ExportDeletion *deletion = opaque;
+    const char *id = deletion->id;
     BlockExport *exp = blk_exp_find(id);
     g_autofree char *client = NULL;
 
     if (!exp) {
-        error_setg(errp, "Export '%s' is not found", id);
+        error_setg(deletion->errp, "Export '%s' is not found", id);
         return;
     }
     if (!exp->user_owned) {
-        error_setg(errp, "Export '%s' is already shutting down", id);
+        error_setg(deletion->errp, "Export '%s' is already shutting down", id);
         return;
     }
     if (exp->drv->describe_client) {
         client = exp->drv->describe_client(exp);
     }
-    if (client && (!has_mode || mode == BLOCK_EXPORT_REMOVE_MODE_SAFE)) {
-        error_setg(errp, "export '%s' still in use by its client, %s", id, client);
-        error_append_hint(errp, "Use mode='hard' to force client disconnect\n");
+    if (client && !deletion->hard) {
+        error_setg(deletion->errp, "export '%s' still in use by its client, %s", id, client);
+        error_append_hint(deletion->errp, "Use mode='hard' to force client disconnect\n");
         return;
     }
+    blk_exp_request_shutdown(exp);
+    deletion->done = true;
+}
+
+void coroutine_mixed_fn qmp_block_export_del(const char *id, bool has_mode,
+                                             BlockExportRemoveMode mode, Error **errp)
+{
+    ExportDeletion deletion = { id, has_mode && mode == BLOCK_EXPORT_REMOVE_MODE_HARD, errp };
+
     assert(qemu_in_coroutine());
     assert_coroutine_role();
-    bdrv_co_leave(request_shutdown, exp);
-    /* Have the event go out before the reply. */
-    wait_until_gone(id);
+    bdrv_co_leave(delete_export, &deletion);
+    if (deletion.done) {
+        /* Have the event go out before the reply. */
+        wait_until_gone(id);
+    }
 }

@@ -47,7 +47,4 @@ bool coroutine_fn bdrv_co_within(BlockDriverState *bs, CoroutineEntry *entry, vo
 /* Calls @func(@opaque) outside of coroutines, in the main thread, and inside of no command. */
 void coroutine_fn bdrv_co_leave(void (*func)(void *opaque), void *opaque);
 
-/* Has every command that waits for requests fail: the program ends. Main thread. */
-void bdrv_settle_interrupt(void);
-
 #endif

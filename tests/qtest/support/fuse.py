@@ -50,7 +50,7 @@ class FuseMount:
 
     def set(self, **settings):
         """Changes settings (fuse_server.py), and returns {'counts': {operation: how often},
-        'held': [operation that has no answer yet, ...]}."""
+        'held': [operation that has no answer yet, ...], 'locked': [first bytes of locks]}."""
         self.process.stdin.write(json.dumps(settings) + '\n')
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())

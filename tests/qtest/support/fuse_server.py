@@ -67,6 +67,7 @@ class Server:
         self.lock = threading.Lock()
         self.held = []              # (operation, request) without an answer
         self.counts = {}
+        self.locked = set()         # first bytes of locks
         self.settings = {'direct_io': True, 'short_read': None, 'short_write': None, 'error': {},
                          'delay': {}, 'hang': []}
 
@@ -177,7 +178,12 @@ class Server:
         start, end = struct.unpack_from('<2Q', body, 16)
         return struct.pack('<2Q2I', start, end, F_UNLCK, 0)
 
-    do_release = do_fsync = do_flush = do_access = do_setlk = do_nothing
+    def do_setlk(self, _node, body):
+        start, _, kind = struct.unpack_from('<2QI', body, 16)
+        (self.locked.discard if kind == F_UNLCK else self.locked.add)(start)
+        return b''
+
+    do_release = do_fsync = do_flush = do_access = do_nothing
 
     def reply(self, unique, data=b'', error=0):
         """Of an operation that was interrupted nobody wants to know."""
@@ -237,7 +243,8 @@ class Server:
         for name, request in held:
             self.start(name, request)
         counts = {str(name): count for name, count in self.counts.items()}
-        return {'counts': counts, 'held': [name for name, _ in self.held]}
+        return {'counts': counts, 'held': [name for name, _ in self.held],
+                'locked': sorted(self.locked)}
 
 
 def say(value):
