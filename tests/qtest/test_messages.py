@@ -4,13 +4,12 @@
 import fcntl
 import os
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 import unittest
 
 from support import paths
+from support.folder import FolderCase
 from support.qmp import Qmp
 from support.waiting import TIMEOUT, until
 
@@ -20,15 +19,8 @@ TIME = r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z'
 TERMINAL = {'type': 'pty', 'data': {}}
 
 
-class Case(unittest.TestCase):
+class Case(FolderCase):
     """A private folder, where the program runs."""
-
-    def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix='qsd-')
-        self.addCleanup(shutil.rmtree, self.folder)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
 
     def read(self, name):
         with open(self.path(name), encoding='utf-8') as file:

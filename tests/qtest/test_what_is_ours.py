@@ -5,16 +5,15 @@ own, or what it was given.
 
 import os
 import resource
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import unittest
 
 from support import paths
 from support.daemon import Daemon
+from support.folder import FolderCase
 from support.qmp import QmpError
 from support.vhost_user import Client, Request
 from support.waiting import TIMEOUT
@@ -32,15 +31,8 @@ os.execv(program[0], program)
 """
 
 
-class Case(unittest.TestCase):
+class Case(FolderCase):
     """A daemon for each case, and a folder that stays when it ends."""
-
-    def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix='qsd-')
-        self.addCleanup(shutil.rmtree, self.folder)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
 
     def daemon(self, *arguments, **process):
         daemon = Daemon(*arguments, folder=self.folder, **process)

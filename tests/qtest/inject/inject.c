@@ -12,7 +12,8 @@
  * INJECT_COUNTERS is a file of 64-bit numbers that tell how often that happened: interrupted, would
  * block, short, in a ring; then, how many writes to files were an IOThread's own, and how many
  * other threads'. Such a write takes INJECT_SLOW_US microseconds more while there is a file of the
- * name INJECT_SLOW_FILE. INJECT_FSYNC_FAILURES=N has the first N calls of fdatasync() fail with
+ * name INJECT_SLOW_FILE; those of other threads than IOThreads wait while there is one of the name
+ * INJECT_HELD_FILE. INJECT_FSYNC_FAILURES=N has the first N calls of fdatasync() fail with
  * EIO.
  */
 #include <dlfcn.h>
@@ -50,6 +51,7 @@ static _Atomic long fsync_failures;
 static unsigned long rate;
 static unsigned long slow_us;
 static const char *slow_file;
+static const char *held_file;
 
 static unsigned long number(const char *name)
 {
@@ -74,6 +76,7 @@ static void __attribute__((constructor)) init(void)
     rate = number("INJECT_RATE");
     slow_us = number("INJECT_SLOW_US");
     slow_file = getenv("INJECT_SLOW_FILE");
+    held_file = getenv("INJECT_HELD_FILE");
 }
 
 /* A number that looks random; the next one is another. */
@@ -110,9 +113,14 @@ static bool fails(int what, int error)
 static void file_write(void)
 {
     char name[16] = "";
+    bool loop;
 
     prctl(PR_GET_NAME, name);
-    count(strncmp(name, "IO ", 3) ? OTHER_WRITES : LOOP_WRITES);
+    loop = strncmp(name, "IO ", 3) == 0;
+    count(loop ? LOOP_WRITES : OTHER_WRITES);
+    while (!loop && held_file && access(held_file, F_OK) == 0) {
+        usleep(1000);
+    }
     if (slow_file && access(slow_file, F_OK) == 0) {
         usleep(slow_us);
     }
