@@ -109,7 +109,12 @@ bool messages_parse_log(const char *arg, Error **errp)
     if (!o) {
         return false;
     }
-    if (!o->file == (o->target == LOG_TARGET_FILE) || (o->file && !*o->file)) {
+    if (o->target == LOG_TARGET_FILE && (!o->file || !*o->file)) {
+        error_setg(errp, "Parameter 'file' is %s: target=file needs a name",
+                   o->file ? "empty" : "missing");
+        return false;
+    }
+    if (o->target != LOG_TARGET_FILE && o->file) {
         error_setg(errp, "Parameter 'file' belongs to target=file, and to nothing else");
         return false;
     }

@@ -107,8 +107,10 @@ class Targets(Case):
         self.assertRegex(self.refused('-D', 'log', '--object', 'x,id=a'), "--object x,id=a: .*'x'")
         self.assertIn("Could not open log file '/nonexistent/log': No such file",
                       self.refused('-D', '/nonexistent/log'))
-        for words in (('file',), ('syslog,file=x',), ('stderr,file=x',), ('file,file=',)):
-            self.assertIn("Parameter 'file' belongs to target=file", self.refused('--log', *words))
+        for words, fault in (('file', 'is missing'), ('file,file=', 'is empty'),
+                             ('syslog,file=x', 'belongs to target=file'),
+                             ('stderr,file=x', 'belongs to target=file')):
+            self.assertIn(f"Parameter 'file' {fault}", self.refused('--log', words))
         self.assertIn("does not accept value 'x'", self.refused('--log', 'x'))
         self.assertIn('name of the log file is empty', self.refused('-D', ''))
 
