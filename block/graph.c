@@ -181,7 +181,7 @@ BlockDriverState *bdrv_new_node(BlockDriver *drv, const char *node_name, Error *
     bs->aio_context = qemu_get_aio_context();
     aio_context_ref(bs->aio_context);
     qemu_mutex_init(&bs->reqs_lock);
-    QLIST_INIT(&bs->tracked_requests);
+    qemu_co_queue_init(&bs->serialising_waiting);
     QLIST_INIT(&bs->children);
     QLIST_INIT(&bs->parents);
     QLIST_INIT(&bs->aio_notifiers);

@@ -18,6 +18,7 @@
 
 #include "block/block-common.h"
 #include "qemu/coroutine.h"
+#include "qemu/interval-tree.h"
 #include "qemu/queue.h"
 #include "qemu/thread.h"
 
@@ -52,16 +53,15 @@ typedef struct BlockLimits {
 
 /* A write that overlapping writes may have to wait for. */
 typedef struct BdrvTrackedRequest {
+    /* Constant from when it waits until its end. */
     BlockDriverState *bs;
-    /* The range touched, rounded to the alignment when the request is serialising; bytes. */
-    int64_t overlap_offset;
-    int64_t overlap_bytes;
     bool serialising;
-    Coroutine *co;
-    QLIST_ENTRY(BdrvTrackedRequest) list;
+    uint64_t number; /* how many came before it */
+    /* The range touched, rounded to the alignment when the request is serialising; bytes. */
+    IntervalTreeNode range;
+    /* Under the node's reqs_lock: how many before it overlap and have not ended. */
+    unsigned int waits_for;
     CoQueue wait_queue;
-    /* Set while this request waits: breaks circles. */
-    struct BdrvTrackedRequest *waiting_for;
 } BdrvTrackedRequest;
 
 /* What somebody does to a node and lets others do to it; BLK_PERM_*. */
@@ -260,8 +260,11 @@ struct BlockDriverState {
 
     /* Writes on nodes whose requests need an alignment; under reqs_lock. */
     QemuMutex reqs_lock;
-    QLIST_HEAD(, BdrvTrackedRequest) tracked_requests;
-    unsigned int serialising_in_flight;
+    IntervalTreeRoot plain_writes;
+    IntervalTreeRoot serialising_writes;
+    uint64_t writes_entered;
+    unsigned int serialising_in_flight; /* those in the tree, and those that may enter it */
+    CoQueue serialising_waiting;        /* for that */
 
     /* Main loop's thread. */
     unsigned int refcnt;

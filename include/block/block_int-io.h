@@ -11,7 +11,10 @@ int coroutine_fn bdrv_co_refresh_total_sectors(BlockDriverState *bs);
 /* Runs @entry(@opaque) in a coroutine and polls the main loop until *@done. Main loop's thread. */
 void bdrv_run_co(CoroutineEntry *entry, void *opaque, const bool *done);
 
-/* Adds @req for a write of @bytes at @offset to @bs; in a coroutine. */
+/*
+ * A write of @bytes at @offset to @bs, in a coroutine: begin; then, once and before any access,
+ * make it serialising or wait for those that are; end, when the last access has ended.
+ */
 void coroutine_fn bdrv_tracked_request_begin(BdrvTrackedRequest *req, BlockDriverState *bs,
                                              int64_t offset, int64_t bytes);
 void coroutine_fn bdrv_tracked_request_end(BdrvTrackedRequest *req);

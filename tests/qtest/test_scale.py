@@ -10,7 +10,9 @@ import resource
 import unittest
 
 from support import steps
+from support.guest_memory import GuestMemory, Region
 from support.vhost_user import Client, Request
+from support.virtio_blk import OUT, BlkDriver
 
 FEW, MANY = 100, 800
 PROBES = 16         # what is counted, at each number
@@ -154,6 +156,49 @@ class Things(Exports, Case):
                 'qom-get', path=f'/objects/g{i}', property='type'))),
             ('removing an object', self.each(lambda i: command('object-del', id=f'g{i}'))),
         ])
+
+
+class Guests(Exports, Case):
+    """What a guest can have many of at once."""
+
+    def guest(self, *nodes):
+        """A driver of a disk whose node, the last of @nodes, is called n."""
+        for node in nodes:
+            self.daemon.send(command('blockdev-add', **node))
+        self.daemon.send(command('block-export-add', type='vhost-user-blk', id='e', node_name='n',
+                                 writable=True, addr={'type': 'unix',
+                                                      'path': self.daemon.path('s')}))
+        driver = BlkDriver(self.daemon.path('s'), GuestMemory(Region(0, 1 << 25)),
+                           size=1024)
+        self.addCleanup(driver.close)
+        return driver
+
+    def ask(self, driver, number, write):
+        """Has @number writes done at once; write(i) gives sector and bytes."""
+        heads = [driver.put(OUT, sector, bytes(length), indirect=True).head
+                 for sector, length in map(write, range(number))]
+        driver.vring.publish(*heads)
+        driver.vring.kick()
+        driver.vring.wait_used(number)
+        driver.memory.release(driver.mark)
+
+    def check(self, driver, what, write):
+        """Eight times the writes cost eight times as much."""
+        self.ask(driver, FEW, write)
+        few, many = (self.daemon.steps(lambda n=n: self.ask(driver, n, write))
+                     for n in (FEW, MANY))
+        self.compare(what, few, many, MANY / FEW)
+
+    def test_overlapping_writes_are_not_woken_to_look_again(self):
+        driver = self.guest({'driver': 'null-co', 'node_name': 'm', 'size': 1 << 30,
+                             'latency_ns': 100000},
+                            {'driver': 'blkdebug', 'node_name': 'n', 'image': 'm', 'align': 4096})
+        for what, write in (
+                ('parts of one block', lambda i: (i % 8, 512)),
+                ('parts of neighbours', lambda i: (4 * i + 1, 4096)),
+                ('parts and whole blocks', lambda i: (0, 16384) if i % 2 else (i % 32, 512))):
+            with self.subTest(what):
+                self.check(driver, what, write)
 
 
 class Memory(Exports, unittest.TestCase):

@@ -281,6 +281,14 @@ static void coroutine_fn writer_entry(void *opaque)
     w->done = true;
 }
 
+static void check_nothing_tracked(BlockBackend *blk)
+{
+    check_model();
+    g_assert_true(interval_tree_is_empty(&blk_bs(blk)->plain_writes));
+    g_assert_true(interval_tree_is_empty(&blk_bs(blk)->serialising_writes));
+    g_assert_cmpuint(blk_bs(blk)->serialising_in_flight, ==, 0);
+}
+
 static void test_writers_of_one_block_do_not_undo_each_other(void)
 {
     BlockBackend *blk = mem_backend((BlockLimits){ .request_alignment = 512 }, "");
@@ -299,9 +307,75 @@ static void test_writers_of_one_block_do_not_undo_each_other(void)
             busy |= !writers[i].done;
         }
     }
-    check_model();
-    g_assert_true(QLIST_EMPTY(&blk_bs(blk)->tracked_requests));
-    g_assert_cmpuint(blk_bs(blk)->serialising_in_flight, ==, 0);
+    check_nothing_tracked(blk);
+    blk_unref(blk);
+}
+
+/* More than may be at work at once, in one block. */
+enum {
+    CROWD = 400
+};
+
+static unsigned crowd_done;
+
+typedef struct OneWrite {
+    BlockBackend *blk;
+    int64_t offset, bytes;
+    uint8_t value;
+} OneWrite;
+
+static void coroutine_fn one_write_entry(void *opaque)
+{
+    OneWrite *w = opaque;
+    QEMU_AUTO_VFREE uint8_t *buf = qemu_memalign(512, 512);
+
+    memset(buf, w->value, w->bytes);
+    g_assert_cmpint(blk_co_pwrite(w->blk, w->offset, w->bytes, buf, 0), ==, 0);
+    crowd_done++;
+}
+
+/* All at once, begun in their order. */
+static void do_writes(BlockBackend *blk, OneWrite *writes, unsigned count)
+{
+    mem.yields = true;
+    crowd_done = 0;
+    for (unsigned i = 0; i < count; i++) {
+        writes[i].blk = blk;
+        memset(model + writes[i].offset, writes[i].value, writes[i].bytes);
+        qemu_coroutine_enter(qemu_coroutine_create(one_write_entry, &writes[i]));
+    }
+    while (crowd_done < count) {
+        aio_poll(qemu_get_aio_context(), true);
+    }
+    check_nothing_tracked(blk);
+}
+
+static void test_crowd_in_one_block_waits_in_order(void)
+{
+    BlockBackend *blk = mem_backend((BlockLimits){ .request_alignment = 512 }, "");
+    OneWrite writes[CROWD];
+
+    for (int i = 0; i < CROWD; i++) {
+        writes[i] = (OneWrite){ .offset = 1024 + i, .bytes = 1, .value = i };
+    }
+    do_writes(blk, writes, CROWD);
+    g_assert_cmpuint(mem.reads, ==, CROWD);
+    blk_unref(blk);
+}
+
+/* The last of two that overlap is what stays; the aligned one alone needs no reading. */
+static void test_whole_blocks_wait_for_parts_and_parts_for_them(void)
+{
+    BlockBackend *blk = mem_backend((BlockLimits){ .request_alignment = 512 }, "");
+    OneWrite writes[] = {
+        { .offset = 512, .bytes = 512, .value = 1 }, { .offset = 600, .bytes = 100, .value = 2 },
+        { .offset = 512, .bytes = 512, .value = 3 }, { .offset = 700, .bytes = 200, .value = 4 },
+        { .offset = 0, .bytes = 512, .value = 5 },   { .offset = 500, .bytes = 200, .value = 6 },
+        { .offset = 690, .bytes = 20, .value = 7 },  { .offset = 512, .bytes = 512, .value = 8 },
+        { .offset = 1023, .bytes = 1, .value = 9 },
+    };
+
+    do_writes(blk, writes, ARRAY_SIZE(writes));
     blk_unref(blk);
 }
 
@@ -448,6 +522,10 @@ int main(int argc, char **argv)
     }
     harness_add("/block-io/writers_of_one_block_do_not_undo_each_other",
                 test_writers_of_one_block_do_not_undo_each_other);
+    harness_add("/block-io/crowd_in_one_block_waits_in_order",
+                test_crowd_in_one_block_waits_in_order);
+    harness_add("/block-io/whole_blocks_wait_for_parts_and_parts_for_them",
+                test_whole_blocks_wait_for_parts_and_parts_for_them);
     harness_add("/block-io/aligned_write_needs_no_read", test_aligned_write_needs_no_read);
     harness_add("/block-io/write_without_cache_is_flushed", test_write_without_cache_is_flushed);
     harness_add("/block-io/no_flush_reaches_the_driver_with_cache_no_flush",
