@@ -24,9 +24,10 @@ struct ThrottleGroup {
     /* Under lock. */
     QemuMutex lock;
     ThrottleState ts;
-    QTAILQ_HEAD(, ThrottleGroupMember) members;
+    unsigned int members;
     ThrottleGroupMember *turn[THROTTLE_MAX]; /* NULL: nobody waits */
-    ThrottleGroupMember *last[THROTTLE_MAX]; /* whose turn was before; NULL: begin with the first */
+    /* Those with requests that wait, in the order of their turns. */
+    QTAILQ_HEAD(, ThrottleGroupMember) waiting[THROTTLE_MAX];
 };
 
 static GHashTable *groups; /* by name; under groups_lock; NULL: none */
@@ -58,7 +59,9 @@ static ThrottleGroup *group_new(const char *name)
     tg->clock_type = QEMU_CLOCK_REALTIME;
     qemu_mutex_init(&tg->lock);
     throttle_init(&tg->ts);
-    QTAILQ_INIT(&tg->members);
+    for (int i = 0; i < THROTTLE_MAX; i++) {
+        QTAILQ_INIT(&tg->waiting[i]);
+    }
     if (!groups) {
         groups = str_table_new();
     }
@@ -93,34 +96,13 @@ static void group_unref(ThrottleGroup *tg)
             g_clear_pointer(&groups, g_hash_table_unref);
         }
     }
-    assert(QTAILQ_EMPTY(&tg->members));
+    assert(!tg->members);
     qemu_mutex_destroy(&tg->lock);
     g_free(tg->name);
     g_free(tg);
 }
 
 /* Turns; under the group's lock */
-
-static ThrottleGroupMember *member_after(ThrottleGroup *tg, ThrottleGroupMember *tgm)
-{
-    ThrottleGroupMember *next = tgm ? QTAILQ_NEXT(tgm, round_robin) : NULL;
-
-    return next ? next : QTAILQ_FIRST(&tg->members);
-}
-
-/* The first that has requests waiting after the one whose turn was last, itself being the last. */
-static ThrottleGroupMember *next_waiting(ThrottleGroup *tg, ThrottleDirection direction)
-{
-    ThrottleGroupMember *first = member_after(tg, tg->last[direction]), *tgm = first;
-
-    do {
-        if (tgm->pending_reqs[direction]) {
-            return tgm;
-        }
-        tgm = member_after(tg, tgm);
-    } while (tgm != first);
-    return NULL;
-}
 
 static void look_now(ThrottleGroup *tg, ThrottleGroupMember *tgm, ThrottleDirection direction)
 {
@@ -134,7 +116,7 @@ static void give_turn(ThrottleGroup *tg, ThrottleDirection direction)
     if (tg->turn[direction]) {
         return;
     }
-    tgm = next_waiting(tg, direction);
+    tgm = QTAILQ_FIRST(&tg->waiting[direction]);
     tg->turn[direction] = tgm;
     if (tgm && !throttle_schedule_timer(&tg->ts, &tgm->throttle_timers, direction)) {
         /* It is for the member's own context to let the request go. */
@@ -147,8 +129,26 @@ static void return_turn(ThrottleGroup *tg, ThrottleGroupMember *tgm, ThrottleDir
     if (tg->turn[direction] == tgm) {
         timer_del(tgm->throttle_timers.timers[direction]);
         tg->turn[direction] = NULL;
-        tg->last[direction] = tgm;
+        if (tgm->pending_reqs[direction]) {
+            QTAILQ_REMOVE(&tg->waiting[direction], tgm, waiting[direction]);
+            QTAILQ_INSERT_TAIL(&tg->waiting[direction], tgm, waiting[direction]);
+        }
     }
+}
+
+static void one_more_waits(ThrottleGroup *tg, ThrottleGroupMember *tgm, ThrottleDirection direction)
+{
+    if (tgm->pending_reqs[direction]++ == 0) {
+        QTAILQ_INSERT_TAIL(&tg->waiting[direction], tgm, waiting[direction]);
+    }
+}
+
+static void one_goes_on(ThrottleGroup *tg, ThrottleGroupMember *tgm, ThrottleDirection direction)
+{
+    if (--tgm->pending_reqs[direction] == 0) {
+        QTAILQ_REMOVE(&tg->waiting[direction], tgm, waiting[direction]);
+    }
+    return_turn(tg, tgm, direction);
 }
 
 static bool limits_disabled(ThrottleGroupMember *tgm)
@@ -173,11 +173,10 @@ void coroutine_fn throttle_group_co_io_limits_intercept(ThrottleGroupMember *tgm
     assert(bytes >= 0 && direction < THROTTLE_MAX);
     qemu_mutex_lock(&tg->lock);
     if (must_wait(tg, tgm, direction)) {
-        tgm->pending_reqs[direction]++;
+        one_more_waits(tg, tgm, direction);
         give_turn(tg, direction);
         qemu_co_queue_wait(&tgm->throttled_reqs[direction], &tg->lock);
-        tgm->pending_reqs[direction]--;
-        return_turn(tg, tgm, direction);
+        one_goes_on(tg, tgm, direction);
     }
     throttle_account(&tg->ts, direction, bytes);
     give_turn(tg, direction);
@@ -252,7 +251,7 @@ bool throttle_group_exists(const char *name)
 bool throttle_group_has_members(ThrottleGroup *tg)
 {
     QEMU_LOCK_GUARD(&tg->lock);
-    return !QTAILQ_EMPTY(&tg->members);
+    return tg->members > 0;
 }
 
 void throttle_group_write_limits(ThrottleGroup *tg, ThrottleConfig *cfg)
@@ -318,7 +317,7 @@ void throttle_group_register_tgm(ThrottleGroupMember *tgm, const char *groupname
         tgm->pending_reqs[i] = 0;
     }
     WITH_QEMU_LOCK_GUARD (&tg->lock) {
-        QTAILQ_INSERT_TAIL(&tg->members, tgm, round_robin);
+        tg->members++;
     }
     qatomic_set(&tgm->throttle_state, &tg->ts);
 }
@@ -354,11 +353,8 @@ void throttle_group_unregister_tgm(ThrottleGroupMember *tgm)
         assert_nothing_waits(tgm);
         for (int i = 0; i < THROTTLE_MAX; i++) {
             assert(tg->turn[i] != tgm);
-            if (tg->last[i] == tgm) {
-                tg->last[i] = QTAILQ_PREV(tgm, round_robin);
-            }
         }
-        QTAILQ_REMOVE(&tg->members, tgm, round_robin);
+        tg->members--;
         throttle_timers_destroy(&tgm->throttle_timers);
     }
     leave_home(tgm);

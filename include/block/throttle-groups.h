@@ -39,7 +39,7 @@ typedef struct ThrottleGroupMember {
     /* Under the group's lock: who waits, and how many have not yet gone on. */
     CoQueue throttled_reqs[THROTTLE_MAX];
     unsigned int pending_reqs[THROTTLE_MAX];
-    QTAILQ_ENTRY(ThrottleGroupMember) round_robin;
+    QTAILQ_ENTRY(ThrottleGroupMember) waiting[THROTTLE_MAX]; /* while pending_reqs is not 0 */
 } ThrottleGroupMember;
 
 /*

@@ -173,6 +173,24 @@ class Guests(Exports, Case):
         self.addCleanup(driver.close)
         return driver
 
+    def test_members_of_a_group_that_do_not_wait_cost_nothing(self):
+        def node(name):
+            return {'driver': 'throttle', 'node_name': name, 'throttle_group': 'g',
+                    'file': {'driver': 'null-co', 'size': 1 << 30}}
+
+        self.daemon.send(command('object-add', qom_type='throttle-group', id='g',
+                                 limits={'iops-total': 2000}))
+        driver = self.guest(node('n'))
+        # Nothing waits for the limits before the first ones have gone.
+        self.ask(driver, FEW, lambda i: (i, 512))
+        made, found = 0, []
+        for number in FEW, MANY:
+            self.daemon.send(*[command('blockdev-add', **node(f't{i}'))
+                               for i in range(made, number)])
+            made = number
+            found.append(self.daemon.steps(lambda: self.ask(driver, FEW, lambda i: (i, 512))))
+        self.compare('a group', *found)
+
     def ask(self, driver, number, write):
         """Has @number writes done at once; write(i) gives sector and bytes."""
         heads = [driver.put(OUT, sector, bytes(length), indirect=True).head
