@@ -25,6 +25,8 @@
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
 #include "qemu/defer-call.h"
+#include "qemu/notify.h"
+#include "qemu/thread.h"
 #include "block/block_int.h"
 #include "block/file-posix.h"
 #include "block/thread-pool.h"
@@ -43,7 +45,6 @@ typedef struct RawWriter {
     BDRVRawState *s;
     QEMUBH *progress_bh;
     /* Home thread. */
-    QLIST_ENTRY(RawWriter) link;
     QSIMPLEQ_HEAD(, BlkTryWrite) waiting;
     unsigned called;  /* back, of the batch */
     unsigned calling; /* how many loops deep */
@@ -54,7 +55,13 @@ typedef struct RawWriter {
     unsigned done; /* atomic; worker */
 } RawWriter;
 
-static __thread QLIST_HEAD(, RawWriter) writers;
+/* Those of a thread by their BDRVRawState: there may be as many as the thread serves disks. */
+typedef struct ThreadWriters {
+    GHashTable *table;
+    Notifier exit_notifier;
+} ThreadWriters;
+
+static __thread ThreadWriters thread_writers;
 
 /* Worker */
 
@@ -128,7 +135,7 @@ static void raw_writer_start(void *opaque)
 
 static void raw_writer_free(RawWriter *writer)
 {
-    QLIST_REMOVE(writer, link);
+    g_hash_table_remove(thread_writers.table, writer->s);
     qemu_bh_delete(writer->progress_bh);
     g_free(writer);
 }
@@ -167,14 +174,30 @@ static void raw_writer_done(void *opaque, int ret)
     raw_writer_progress(writer);
 }
 
+static void thread_writers_done(Notifier *notifier, void *unused)
+{
+    g_clear_pointer(&thread_writers.table, g_hash_table_unref);
+}
+
+static GHashTable *writers_of_thread(void)
+{
+    ThreadWriters *writers = &thread_writers;
+
+    if (!writers->table) {
+        writers->table = g_hash_table_new(NULL, NULL);
+        writers->exit_notifier.notify = thread_writers_done;
+        qemu_thread_atexit_add(&writers->exit_notifier);
+    }
+    return writers->table;
+}
+
 static RawWriter *raw_writer_of(BDRVRawState *s)
 {
-    RawWriter *writer;
+    GHashTable *writers = writers_of_thread();
+    RawWriter *writer = g_hash_table_lookup(writers, s);
 
-    QLIST_FOREACH (writer, &writers, link) {
-        if (writer->s == s) {
-            return writer;
-        }
+    if (writer) {
+        return writer;
     }
     writer = g_new(RawWriter, 1);
     writer->s = s;
@@ -182,7 +205,7 @@ static RawWriter *raw_writer_of(BDRVRawState *s)
     QSIMPLEQ_INIT(&writer->waiting);
     writer->called = writer->size = writer->done = writer->calling = 0;
     writer->running = false;
-    QLIST_INSERT_HEAD(&writers, writer, link);
+    g_hash_table_insert(writers, s, writer);
     return writer;
 }
 

@@ -17,7 +17,9 @@ AioWait global_aio_wait;
 
 static unsigned co_waiters; /* atomic */
 static QEMUBH *co_kicked_bh;
-static QLIST_HEAD(, AioWaitCo) co_waiting = QLIST_HEAD_INITIALIZER(co_waiting); /* main thread */
+/* Main thread. As many as monitors have a command that waits: one each, and it runs them in turn.
+ */
+static QLIST_HEAD(, AioWaitCo) co_waiting = QLIST_HEAD_INITIALIZER(co_waiting);
 
 void aio_wait_kick(void)
 {
