@@ -5,15 +5,38 @@
 #include "qemu/osdep.h"
 #include "chardev/char-fe.h"
 
-bool qemu_chr_fe_init(CharFrontend *c, Chardev *s, Error **errp)
+static bool attach(Chardev *chr, CharFrontend *c, Error **errp)
 {
-    if (s && s->fe) {
-        error_setg(errp, "Device '%s' is in use", s->label);
+    ChardevClass *cc = CHARDEV_GET_CLASS(chr);
+
+    if (cc->chr_attach) {
+        return cc->chr_attach(chr, c, errp);
+    }
+    if (chr->fe) {
+        error_setg(errp, "Device '%s' is in use", chr->label);
         return false;
     }
+    chr->fe = c;
+    return true;
+}
+
+static void detach(Chardev *chr, CharFrontend *c)
+{
+    ChardevClass *cc = CHARDEV_GET_CLASS(chr);
+
+    if (cc->chr_detach) {
+        cc->chr_detach(chr, c);
+    } else {
+        chr->fe = NULL;
+    }
+}
+
+bool qemu_chr_fe_init(CharFrontend *c, Chardev *s, Error **errp)
+{
     *c = (CharFrontend){ .chr = s };
-    if (s) {
-        s->fe = c;
+    if (s && !attach(s, c, errp)) {
+        c->chr = NULL;
+        return false;
     }
     return true;
 }
@@ -26,7 +49,7 @@ void qemu_chr_fe_deinit(CharFrontend *c, bool del)
         return;
     }
     qemu_chr_fe_set_handlers(c, NULL, NULL, NULL, NULL, NULL, NULL, true);
-    chr->fe = NULL;
+    detach(chr, c);
     c->chr = NULL;
     if (del) {
         object_unparent(OBJECT(chr));
@@ -66,8 +89,8 @@ void qemu_chr_fe_set_handlers(CharFrontend *c, IOCanReadHandler *fd_can_read,
     if (set_open) {
         qemu_chr_fe_set_open(c, fe_open);
     }
-    if (fe_open && c->chr->be_open) {
-        qemu_chr_be_event(c->chr, CHR_EVENT_OPENED);
+    if (fd_event && c->chr->be_open) {
+        fd_event(opaque, CHR_EVENT_OPENED);
     }
     qemu_chr_be_update_read_handlers(c->chr);
 }

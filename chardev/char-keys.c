@@ -14,6 +14,8 @@
 static const CharKey char_keys[] = {
     { "logfile", ALL_KINDS },
     { "logappend", ALL_KINDS },
+    { "mux", ALL_KINDS & ~KIND(MUX), .help = "several monitors share the device" },
+    { "chardev", KIND(MUX) },
     { "path", KIND(FILE), "out" },
     { "input-path", KIND(FILE), "in" },
     { "append", KIND(FILE) },
@@ -26,17 +28,19 @@ static const CharKey char_keys[] = {
     { "nodelay", KIND(SOCKET) },
     { "reconnect", KIND(SOCKET) },
     { "reconnect-ms", KIND(SOCKET) },
-    { "path", KIND(SOCKET), NULL, true },
-    { "abstract", KIND(SOCKET), NULL, true },
-    { "tight", KIND(SOCKET), NULL, true },
-    { "mode", KIND(SOCKET), NULL, true },
-    { "group", KIND(SOCKET), NULL, true },
-    { "host", KIND(SOCKET), NULL, true },
-    { "port", KIND(SOCKET), NULL, true },
-    { "to", KIND(SOCKET), NULL, true },
-    { "ipv4", KIND(SOCKET), NULL, true },
-    { "ipv6", KIND(SOCKET), NULL, true },
-    { "fd", KIND(SOCKET), "str", true },
+    { "path", KIND(SOCKET), NULL, CHAR_KEY_ADDRESS },
+    { "abstract", KIND(SOCKET), NULL, CHAR_KEY_ADDRESS },
+    { "tight", KIND(SOCKET), NULL, CHAR_KEY_ADDRESS },
+    { "mode", KIND(SOCKET), NULL, CHAR_KEY_ADDRESS },
+    { "group", KIND(SOCKET), NULL, CHAR_KEY_ADDRESS },
+    { "host", KIND(SOCKET) | KIND(UDP), NULL, CHAR_KEY_ADDRESS },
+    { "port", KIND(SOCKET) | KIND(UDP), NULL, CHAR_KEY_ADDRESS },
+    { "to", KIND(SOCKET), NULL, CHAR_KEY_ADDRESS },
+    { "ipv4", KIND(SOCKET) | KIND(UDP), NULL, CHAR_KEY_ADDRESS },
+    { "ipv6", KIND(SOCKET) | KIND(UDP), NULL, CHAR_KEY_ADDRESS },
+    { "localaddr", KIND(UDP), "host", CHAR_KEY_LOCAL },
+    { "localport", KIND(UDP), "port", CHAR_KEY_LOCAL },
+    { "fd", KIND(SOCKET), "str", CHAR_KEY_ADDRESS },
 };
 
 const CharKey *char_key_find(const char *key, ChardevBackendKind type)
@@ -53,8 +57,10 @@ const QapiType *const char_data_types[CHARDEV_BACKEND_KIND__MAX] = {
     [CHARDEV_BACKEND_KIND_FILE] = &qapi_type_ChardevFile,
     [CHARDEV_BACKEND_KIND_PIPE] = &qapi_type_ChardevHostdev,
     [CHARDEV_BACKEND_KIND_SOCKET] = &qapi_type_ChardevSocket,
+    [CHARDEV_BACKEND_KIND_UDP] = &qapi_type_ChardevUdp,
     [CHARDEV_BACKEND_KIND_PTY] = &qapi_type_ChardevPty,
     [CHARDEV_BACKEND_KIND_NULL] = &qapi_type_ChardevCommon,
+    [CHARDEV_BACKEND_KIND_MUX] = &qapi_type_ChardevMux,
     [CHARDEV_BACKEND_KIND_STDIO] = &qapi_type_ChardevStdio,
     [CHARDEV_BACKEND_KIND_RINGBUF] = &qapi_type_ChardevRingbuf,
     [CHARDEV_BACKEND_KIND_MEMORY] = &qapi_type_ChardevRingbuf,
@@ -95,7 +101,13 @@ static char *kind_help(ChardevBackendKind kind)
         if (!(row->kinds & (1u << kind))) {
             continue;
         }
-        if (!row->address) {
+        if (row->help) {
+            g_autofree char *left = g_strdup_printf("  %s=on|off", row->key);
+
+            g_string_append_printf(text, "%-*s%s\n", HELP_COLUMN, left, row->help);
+            continue;
+        }
+        if (row->place == CHAR_KEY_DEVICE) {
             add_help_line(text, char_data_types[kind], row);
             continue;
         }

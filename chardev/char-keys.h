@@ -6,14 +6,23 @@
 #include "qapi/qapi-types-char.h"
 #include "qapi/type-info.h"
 
+/* What a key is a member of. */
+typedef enum CharKeyPlace {
+    CHAR_KEY_DEVICE,
+    CHAR_KEY_ADDRESS, /* a socket's, or the peer's */
+    CHAR_KEY_LOCAL,   /* our own end's address */
+    CHAR_KEY_PLACE__MAX,
+} CharKeyPlace;
+
 typedef struct CharKey {
     const char *key;
     /* The kinds that have it. */
     unsigned kinds;
     /* The schema's name where it differs. */
     const char *member;
-    /* Part of a socket's address; not a member of the device itself. */
-    bool address;
+    CharKeyPlace place;
+    /* Of a key that is no member of any struct. */
+    const char *help;
 } CharKey;
 
 /* The row of @key for the kind @type; NULL if that has no such key. */

@@ -24,17 +24,18 @@ typedef struct CharText {
     char *id;
     char *kind;
     ChardevBackendKind type;
-    /* Both hold strings only. */
-    QDict *data;
-    QDict *addr;
+    bool mux;
+    /* Strings only. */
+    QDict *members[CHAR_KEY_PLACE__MAX];
 } CharText;
 
 static void char_text_done(CharText *t)
 {
     g_free(t->id);
     g_free(t->kind);
-    qobject_unref(t->data);
-    qobject_unref(t->addr);
+    for (int i = 0; i < CHAR_KEY_PLACE__MAX; i++) {
+        qobject_unref(t->members[i]);
+    }
 }
 
 /* Up to the next single comma; a doubled one stands for itself. Moves *@text behind the comma. */
@@ -94,7 +95,7 @@ static bool put_delay(CharText *t, const char *value, Error **errp)
     if (!qapi_bool_parse("delay", value, &delay, errp)) {
         return false;
     }
-    qdict_put_str(t->data, "nodelay", delay ? "off" : "on");
+    qdict_put_str(t->members[CHAR_KEY_DEVICE], "nodelay", delay ? "off" : "on");
     return true;
 }
 
@@ -109,7 +110,7 @@ static bool put_size(CharText *t, const char *value, Error **errp)
         return false;
     }
     number = g_strdup_printf("%" PRIu64, size);
-    qdict_put_str(t->data, "size", number);
+    qdict_put_str(t->members[CHAR_KEY_DEVICE], "size", number);
     return true;
 }
 
@@ -127,7 +128,10 @@ static bool put_option(CharText *t, const char *key, const char *value, Error **
     if (!strcmp(key, "size")) {
         return put_size(t, value, errp);
     }
-    qdict_put_str(row->address ? t->addr : t->data, row->member ? row->member : key, value);
+    if (!strcmp(key, "mux")) {
+        return qapi_bool_parse("mux", value, &t->mux, errp);
+    }
+    qdict_put_str(t->members[row->place], row->member ? row->member : key, value);
     return true;
 }
 
@@ -177,57 +181,100 @@ static bool put_items(CharText *t, GPtrArray *items, Error **errp)
     return true;
 }
 
-/* The family follows from which of its keys is there. */
-static bool check_address(CharText *t, Error **errp)
+/* Errors shall name the keys as the user wrote them, not as they are nested. */
+static bool check_address(QDict *members, Error **errp)
 {
-    bool path = qdict_haskey(t->addr, "path");
-    bool inet = qdict_haskey(t->addr, "host") || qdict_haskey(t->addr, "port");
-    bool fd = qdict_haskey(t->addr, "str");
+    Visitor *v = qobject_input_visitor_new_keyval(QOBJECT(members));
     SocketAddress *addr = NULL;
-    Visitor *v;
 
-    if (path + inet + fd != 1) {
-        error_setg(errp, "chardev: socket: one of 'path', 'host' and 'fd' is needed");
-        return false;
-    }
-    if (inet && !qdict_haskey(t->addr, "port")) {
-        error_setg(errp, "chardev: socket: no port given");
-        return false;
-    }
-    if (inet && !qdict_haskey(t->addr, "host")) {
-        qdict_put_str(t->addr, "host", "");
-    }
-    qdict_put_str(t->addr, "type", path ? "unix" : inet ? "inet" : "fd");
-    /* Errors shall name the keys as the user wrote them, not as they are nested below. */
-    v = qobject_input_visitor_new_keyval(QOBJECT(t->addr));
     visit_type_SocketAddress(v, NULL, &addr, errp);
     visit_free(v);
     qapi_free_SocketAddress(addr);
     return addr;
 }
 
-static bool complete_socket(CharText *t, Error **errp)
+/* Nests @members, of an address of @type, as the device's @member; false: they are not right. */
+static bool put_address(CharText *t, QDict *members, const char *type, const char *member,
+                        Error **errp)
 {
-    g_autofree char *type = NULL;
-    bool server = false;
     QDict *addr;
 
-    if (!check_address(t, errp) ||
-        !qapi_bool_parse("server", qdict_get_try_str(t->data, "server") ?: "off", &server, errp)) {
+    qdict_put_str(members, "type", type);
+    if (!check_address(members, errp)) {
         return false;
     }
-    type = g_strdup(qdict_get_str(t->addr, "type"));
-    qdict_del(t->addr, "type");
+    qdict_del(members, "type");
     addr = qdict_new();
     qdict_put_str(addr, "type", type);
-    qdict_put(addr, "data", qobject_ref(t->addr));
-    qdict_put(t->data, "addr", addr);
+    qdict_put(addr, "data", qobject_ref(members));
+    qdict_put(t->members[CHAR_KEY_DEVICE], member, addr);
+    return true;
+}
+
+static void put_default(QDict *members, const char *key, const char *value)
+{
+    if (!qdict_haskey(members, key)) {
+        qdict_put_str(members, key, value);
+    }
+}
+
+/* The family follows from which of its keys is there. */
+static bool complete_address(CharText *t, Error **errp)
+{
+    QDict *members = t->members[CHAR_KEY_ADDRESS];
+    bool path = qdict_haskey(members, "path");
+    bool inet = qdict_haskey(members, "host") || qdict_haskey(members, "port");
+    bool fd = qdict_haskey(members, "str");
+
+    if (path + inet + fd != 1) {
+        error_setg(errp, "chardev: socket: one of 'path', 'host' and 'fd' is needed");
+        return false;
+    }
+    if (inet && !qdict_haskey(members, "port")) {
+        error_setg(errp, "chardev: socket: no port given");
+        return false;
+    }
+    if (inet) {
+        put_default(members, "host", "");
+    }
+    return put_address(t, members, path ? "unix" : inet ? "inet" : "fd", "addr", errp);
+}
+
+static bool complete_socket(CharText *t, Error **errp)
+{
+    QDict *data = t->members[CHAR_KEY_DEVICE];
+    bool server = false;
+
+    if (!complete_address(t, errp) ||
+        !qapi_bool_parse("server", qdict_get_try_str(data, "server") ?: "off", &server, errp)) {
+        return false;
+    }
     /* On the command line the defaults are those of a client, and of a patient server. */
-    qdict_put_str(t->data, "server", server ? "on" : "off");
-    if (server && !qdict_haskey(t->data, "wait")) {
-        qdict_put_str(t->data, "wait", "on");
+    qdict_put_str(data, "server", server ? "on" : "off");
+    if (server) {
+        put_default(data, "wait", "on");
     }
     return true;
+}
+
+static bool complete_udp(CharText *t, Error **errp)
+{
+    QDict *remote = t->members[CHAR_KEY_ADDRESS], *local = t->members[CHAR_KEY_LOCAL];
+
+    if (!*(qdict_get_try_str(remote, "port") ?: "")) {
+        error_setg(errp, "chardev: udp: remote port not specified");
+        return false;
+    }
+    put_default(remote, "host", "localhost");
+    if (!put_address(t, remote, "inet", "remote", errp)) {
+        return false;
+    }
+    if (!qdict_size(local)) {
+        return true;
+    }
+    put_default(local, "host", "");
+    put_default(local, "port", "0");
+    return put_address(t, local, "inet", "local", errp);
 }
 
 static bool complete(CharText *t, Error **errp)
@@ -235,11 +282,20 @@ static bool complete(CharText *t, Error **errp)
     if (t->type == CHARDEV_BACKEND_KIND_SOCKET) {
         return complete_socket(t, errp);
     }
-    if (t->type == CHARDEV_BACKEND_KIND_FILE && !qdict_haskey(t->data, "out")) {
+    if (t->type == CHARDEV_BACKEND_KIND_UDP) {
+        return complete_udp(t, errp);
+    }
+    if (t->type == CHARDEV_BACKEND_KIND_MUX &&
+        !qdict_haskey(t->members[CHAR_KEY_DEVICE], "chardev")) {
+        error_setg(errp, "chardev: mux: no chardev given");
+        return false;
+    }
+    if (t->type == CHARDEV_BACKEND_KIND_FILE && !qdict_haskey(t->members[CHAR_KEY_DEVICE], "out")) {
         error_setg(errp, "chardev: file: no filename given");
         return false;
     }
-    if (t->type == CHARDEV_BACKEND_KIND_PIPE && !qdict_haskey(t->data, "device")) {
+    if (t->type == CHARDEV_BACKEND_KIND_PIPE &&
+        !qdict_haskey(t->members[CHAR_KEY_DEVICE], "device")) {
         error_setg(errp, "chardev: pipe: no device path given");
         return false;
     }
@@ -248,7 +304,7 @@ static bool complete(CharText *t, Error **errp)
 
 static ChardevBackend *build(CharText *t, Error **errp)
 {
-    Visitor *v = qobject_input_visitor_new_keyval(QOBJECT(t->data));
+    Visitor *v = qobject_input_visitor_new_keyval(QOBJECT(t->members[CHAR_KEY_DEVICE]));
     ChardevBackend *backend = NULL;
     void *data = NULL;
 
@@ -288,36 +344,65 @@ static ChardevBackend *parse_json(const char *text, char **ret_id, Error **errp)
     return backend;
 }
 
-ChardevBackend *qemu_chr_parse_str(const char *text, char **ret_id, Error **errp)
+ChardevBackend *qemu_chr_parse_str(const char *text, char **ret_id, bool *ret_mux, Error **errp)
 {
     CharText t = {};
     g_autoptr(GPtrArray) items = NULL;
     ChardevBackend *backend = NULL;
 
+    *ret_mux = false;
     if (text[0] == '{') {
         return parse_json(text, ret_id, errp);
     }
-    t.data = qdict_new();
-    t.addr = qdict_new();
+    for (int i = 0; i < CHAR_KEY_PLACE__MAX; i++) {
+        t.members[i] = qdict_new();
+    }
     items = split_items(text);
     if (find_id_and_kind(&t, items, errp) && put_items(&t, items, errp) && complete(&t, errp)) {
         backend = build(&t, errp);
     }
     if (backend) {
         *ret_id = g_steal_pointer(&t.id);
+        *ret_mux = t.mux;
     }
     char_text_done(&t);
     return backend;
 }
 
+static Chardev *new_of_backend(const char *id, ChardevBackend *backend, Error **errp)
+{
+    g_autofree char *typename =
+        g_strdup_printf("chardev-%s", ChardevBackendKind_str(backend->type));
+
+    return qemu_chardev_new(id, typename, backend, NULL, errp);
+}
+
+static Chardev *new_shared(const char *id, ChardevBackend *backend, Error **errp)
+{
+    g_autofree char *base_id = g_strdup_printf("%s-base", id);
+    ChardevMux data = { .chardev = base_id };
+    ChardevMuxWrapper wrapper = { .data = &data };
+    ChardevBackend mux = { .type = CHARDEV_BACKEND_KIND_MUX, .u.mux = wrapper };
+    Chardev *base = new_of_backend(base_id, backend, errp), *chr;
+
+    if (!base) {
+        return NULL;
+    }
+    chr = new_of_backend(id, &mux, errp);
+    if (!chr) {
+        object_unparent(OBJECT(base));
+    }
+    return chr;
+}
+
 Chardev *qemu_chr_new_from_str(const char *text, Error **errp)
 {
-    g_autofree char *id = NULL, *typename = NULL;
-    g_autoptr(ChardevBackend) backend = qemu_chr_parse_str(text, &id, errp);
+    g_autofree char *id = NULL;
+    bool mux;
+    g_autoptr(ChardevBackend) backend = qemu_chr_parse_str(text, &id, &mux, errp);
 
     if (!backend) {
         return NULL;
     }
-    typename = g_strdup_printf("chardev-%s", ChardevBackendKind_str(backend->type));
-    return qemu_chardev_new(id, typename, backend, NULL, errp);
+    return mux ? new_shared(id, backend, errp) : new_of_backend(id, backend, errp);
 }

@@ -153,8 +153,9 @@ static bool open_log(Chardev *chr, ChardevCommon *common, Error **errp)
 
 static const char *const default_filenames[] = {
     [CHARDEV_BACKEND_KIND_FILE] = "file",       [CHARDEV_BACKEND_KIND_PIPE] = "pipe",
-    [CHARDEV_BACKEND_KIND_SOCKET] = "socket",   [CHARDEV_BACKEND_KIND_PTY] = "pty",
-    [CHARDEV_BACKEND_KIND_NULL] = "null",       [CHARDEV_BACKEND_KIND_STDIO] = "stdio",
+    [CHARDEV_BACKEND_KIND_SOCKET] = "socket",   [CHARDEV_BACKEND_KIND_UDP] = "udp",
+    [CHARDEV_BACKEND_KIND_PTY] = "pty",         [CHARDEV_BACKEND_KIND_NULL] = "null",
+    [CHARDEV_BACKEND_KIND_MUX] = "mux",         [CHARDEV_BACKEND_KIND_STDIO] = "stdio",
     [CHARDEV_BACKEND_KIND_RINGBUF] = "ringbuf", [CHARDEV_BACKEND_KIND_MEMORY] = "memory",
 };
 QEMU_BUILD_BUG_ON(ARRAY_SIZE(default_filenames) != CHARDEV_BACKEND_KIND__MAX);

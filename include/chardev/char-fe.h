@@ -29,7 +29,10 @@ struct CharFrontend {
     bool fe_is_open;
 };
 
-/* qemu_chr_fe_init: attach @c to @s, which must have no other frontend; @s may be NULL. */
+/*
+ * qemu_chr_fe_init: attach @c to @s, which may be NULL. Only a mux takes more than one frontend;
+ * the last to attach has its input.
+ */
 bool qemu_chr_fe_init(CharFrontend *c, Chardev *s, Error **errp);
 /* qemu_chr_fe_deinit: detach; with @del, delete the device too. */
 void qemu_chr_fe_deinit(CharFrontend *c, bool del);

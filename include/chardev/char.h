@@ -6,6 +6,7 @@
  * the container /chardevs until chardev-remove or qemu_chr_cleanup(). Its kind decides what lies
  * outside: a socket, a terminal, files. Inside, one CharFrontend (chardev/char-fe.h) may attach
  * to it; it says how much it can take, gets input and the events OPENED and CLOSED, and writes.
+ * A device of the kind mux carries several, of which one at a time has the input.
  * A backend watches its input only while the frontend can take some.
  *
  * Everything here runs in the main loop. Writing never blocks unless its name says so.
@@ -23,6 +24,8 @@
 typedef enum QEMUChrEvent {
     CHR_EVENT_BREAK,
     CHR_EVENT_OPENED,
+    CHR_EVENT_MUX_IN,  /* input comes to this frontend from now on */
+    CHR_EVENT_MUX_OUT, /* to another one */
     CHR_EVENT_CLOSED,
     CHR_EVENT__MAX,
 } QEMUChrEvent;
@@ -35,6 +38,7 @@ OBJECT_DECLARE_TYPE(Chardev, ChardevClass, CHARDEV)
 /* The types of the kinds; "chardev-KIND". */
 #define TYPE_CHARDEV_FD      "chardev-fd"
 #define TYPE_CHARDEV_FILE    "chardev-file"
+#define TYPE_CHARDEV_MUX     "chardev-mux"
 #define TYPE_CHARDEV_NULL    "chardev-null"
 #define TYPE_CHARDEV_PIPE    "chardev-pipe"
 #define TYPE_CHARDEV_PTY     "chardev-pty"
@@ -42,6 +46,7 @@ OBJECT_DECLARE_TYPE(Chardev, ChardevClass, CHARDEV)
 #define TYPE_CHARDEV_MEMORY  "chardev-memory"
 #define TYPE_CHARDEV_SOCKET  "chardev-socket"
 #define TYPE_CHARDEV_STDIO   "chardev-stdio"
+#define TYPE_CHARDEV_UDP     "chardev-udp"
 
 struct Chardev {
     Object parent_obj;
@@ -51,7 +56,7 @@ struct Chardev {
     int logfd;
     /* Main loop. */
     char *filename;
-    CharFrontend *fe;
+    CharFrontend *fe; /* who gets the input, NULL: nobody is attached */
     bool be_open;
     /* The watch on the input, NULL while nobody wants any. */
     GSource *gsource;
@@ -67,6 +72,9 @@ struct ChardevClass {
      * On failure the object is released; chr_finalize must cope with what is half there.
      */
     void (*open)(Chardev *chr, ChardevBackend *backend, bool *be_opened, Error **errp);
+    /* Of a device that carries several frontends: attach one, or not (false); detach one. */
+    bool (*chr_attach)(Chardev *chr, CharFrontend *fe, Error **errp);
+    void (*chr_detach)(Chardev *chr, CharFrontend *fe);
     /* Write at most @len bytes now: the number, or -1 with errno (EAGAIN: later). */
     int (*chr_write)(Chardev *chr, const uint8_t *buf, int len);
     /* The channel that output goes to, NULL if it has none (now). */
@@ -91,15 +99,19 @@ struct ChardevClass {
 Chardev *qemu_chardev_new(const char *id, const char *typename, ChardevBackend *backend,
                           GMainContext *gcontext, Error **errp);
 
-/* qemu_chr_new_from_str: make a device from the text of a --chardev option. */
+/*
+ * qemu_chr_new_from_str: make a device from the text of a --chardev option. With mux=on the name is
+ * that of a mux on top, and the device itself is called NAME-base.
+ */
 Chardev *qemu_chr_new_from_str(const char *text, Error **errp);
 
 /*
  * qemu_chr_parse_str: what the text of a --chardev option describes, without making it.
  * Short forms of booleans are accepted with a warning.
  * @ret_id: set to the name, to be freed by the caller.
+ * @ret_mux: whether several frontends shall share it.
  */
-ChardevBackend *qemu_chr_parse_str(const char *text, char **ret_id, Error **errp);
+ChardevBackend *qemu_chr_parse_str(const char *text, char **ret_id, bool *ret_mux, Error **errp);
 
 /* qemu_chr_help: the list of kinds, as text; the caller frees it. */
 char *qemu_chr_help(void);

@@ -132,11 +132,12 @@ class Forms(CommandLine):
         for kind, keys in (('socket', ('path', 'server', 'wait', 'host', 'port', 'fd', 'mode')),
                            ('file', ('path', 'input-path', 'append')), ('pipe', ('path',)),
                            ('pty', ('path',)), ('stdio', ('signal',)), ('ringbuf', ('size',)),
-                           ('null', ())):
+                           ('udp', ('host', 'port', 'localaddr', 'localport')), ('null', ()),
+                           ('mux', ('chardev',))):
             for form in (f'{kind},help', f'{kind},id=a,help', f'backend={kind},help'):
                 result = self.run_program('--chardev', form)
                 self.assertTrue(result.stdout.startswith(f'{kind} options:\n'), form)
-                for key in (*keys, 'logfile', 'logappend'):
+                for key in (*keys, 'logfile', 'logappend', *(['mux'] if kind != 'mux' else [])):
                     self.assertIn(f'\n  {key}=', result.stdout)
                 self.assertEqual((result.returncode, result.stderr), (0, ''))
 

@@ -310,6 +310,48 @@ class Chardevs(QmpCase):
         self.assertFalse(os.path.exists(path))
 
 
+class Shared(QmpCase):
+    """Two monitors on one device, and a monitor by datagrams."""
+
+    options = ('--chardev', 'socket,id=c,path=c.sock,server=on,wait=off,mux=on',
+               '--monitor', 'c,pretty=on', '--monitor', 'c')
+
+    def test_keys_choose_the_monitor(self):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(TIMEOUT)
+        self.addCleanup(connection.close)
+        connection.connect(self.daemon.path('c.sock'))
+
+        def read_until(end):
+            text = b''
+            while not text.endswith(end):
+                text += connection.recv(4096)
+            return text
+
+        # That of the first monitor is indented.
+        read_until(b'}}\r\n')
+        connection.sendall(b'{"execute": "qmp_capabilities"}')
+        self.assertEqual(read_until(b'\n'), b'{"return": {}}\r\n')
+        connection.sendall(b'\x01c{"execute": "qmp_capabilities"}')
+        self.assertEqual(json.loads(read_until(b'\n}\r\n')), {'return': {}})
+        connection.sendall(b'\x01c{"execute": "query-status"}')
+        self.assertIn(b'CommandNotFound', read_until(b'\n'))
+
+    def test_monitor_by_datagrams(self):
+        peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(peer.close)
+        peer.settimeout(TIMEOUT)
+        peer.bind(('127.0.0.1', 0))
+        daemon = Daemon('--chardev', f'udp,id=u,host=127.0.0.1,port={peer.getsockname()[1]}',
+                        '--monitor', 'u')
+        self.addCleanup(daemon.close)
+        greeting, address = peer.recvfrom(65536)
+        self.assertIn('QMP', json.loads(greeting))
+        for command in 'qmp_capabilities', 'query-chardev':
+            peer.sendto(json.dumps({'execute': command}).encode(), address)
+            self.assertIn('return', json.loads(peer.recv(65536)), command)
+
+
 class Several(QmpCase):
     """Two monitors and their events."""
 

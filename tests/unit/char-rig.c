@@ -36,6 +36,10 @@ static void rig_event(void *opaque, QEMUChrEvent event)
 
     rig->opened += event == CHR_EVENT_OPENED;
     rig->closed += event == CHR_EVENT_CLOSED;
+    rig->breaks += event == CHR_EVENT_BREAK;
+    if (event == CHR_EVENT_MUX_IN || event == CHR_EVENT_MUX_OUT) {
+        rig->in_focus = event == CHR_EVENT_MUX_IN;
+    }
 }
 
 void char_rig_attach(CharRig *rig, Chardev *chr, int room)
@@ -43,6 +47,12 @@ void char_rig_attach(CharRig *rig, Chardev *chr, int room)
     *rig = (CharRig){ .input = g_string_new(NULL), .room = room };
     qemu_chr_fe_init(&rig->fe, chr, &error_abort);
     qemu_chr_fe_set_handlers(&rig->fe, rig_can_read, rig_read, rig_event, NULL, rig, NULL, true);
+}
+
+void char_rig_detach(CharRig *rig)
+{
+    qemu_chr_fe_deinit(&rig->fe, false);
+    g_string_free(rig->input, true);
 }
 
 void char_rig_done(CharRig *rig)

@@ -11,6 +11,8 @@ typedef struct CharRig {
     int room; /* bytes that it takes */
     unsigned opened;
     unsigned closed;
+    unsigned breaks;
+    bool in_focus; /* of a mux */
 } CharRig;
 
 /* Types, the main loop; from main(). */
@@ -19,6 +21,8 @@ void char_rig_main_init(void);
 Chardev *char_rig_new(const char *text);
 /* Attach to @chr and install handlers. */
 void char_rig_attach(CharRig *rig, Chardev *chr, int room);
+/* Detach. */
+void char_rig_detach(CharRig *rig);
 /* Detach and delete the device. */
 void char_rig_done(CharRig *rig);
 /* Let the frontend take @room bytes from now on. */

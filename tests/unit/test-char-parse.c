@@ -7,9 +7,11 @@
 static ChardevBackend *parse(const char *text, const char *id)
 {
     g_autofree char *got = NULL;
-    ChardevBackend *backend = qemu_chr_parse_str(text, &got, &error_abort);
+    bool mux;
+    ChardevBackend *backend = qemu_chr_parse_str(text, &got, &mux, &error_abort);
 
     g_assert_cmpstr(got, ==, id);
+    g_assert(mux == !!strstr(text, "mux=on"));
     return backend;
 }
 
@@ -39,6 +41,22 @@ static void test_client(void)
     g_assert(!s->has_wait);
     g_assert(s->has_nodelay && s->nodelay);
     g_assert_cmpint(s->reconnect_ms, ==, 7);
+}
+
+static void test_datagrams(void)
+{
+    g_autoptr(ChardevBackend) b = parse("udp,port=5,ipv4=on,localaddr=127.0.0.1,id=c,mux=on", "c");
+    ChardevUdp *s = b->u.udp.data;
+
+    g_assert_cmpint(b->type, ==, CHARDEV_BACKEND_KIND_UDP);
+    g_assert_cmpstr(s->remote->u.inet.data->host, ==, "localhost");
+    g_assert_cmpstr(s->remote->u.inet.data->port, ==, "5");
+    g_assert(s->remote->u.inet.data->ipv4);
+    g_assert_cmpstr(s->local->u.inet.data->host, ==, "127.0.0.1");
+    g_assert_cmpstr(s->local->u.inet.data->port, ==, "0");
+    qapi_free_ChardevBackend(g_steal_pointer(&b));
+    b = parse("udp,host=h,port=5,id=c", "c");
+    g_assert_null(b->u.udp.data->local);
 }
 
 static void test_short_forms(void)
@@ -102,6 +120,14 @@ static void test_refusals(void)
         { "socket,id=c,path=a,server=maybe", "Parameter 'server' expects 'on' or 'off'" },
         { "socket,id=c,path=a,delay=maybe", "Parameter 'delay' expects 'on' or 'off'" },
         { "socket,id=c,host=h,port=1,ipv4=maybe", "Parameter 'ipv4' expects 'on' or 'off'" },
+        { "udp,id=c,host=h", "chardev: udp: remote port not specified" },
+        { "udp,id=c,port=", "chardev: udp: remote port not specified" },
+        { "udp,id=c,port=1,path=x", "Invalid parameter 'path'" },
+        { "udp,id=c,port=1,ipv6=maybe", "Parameter 'ipv6' expects 'on' or 'off'" },
+        { "mux,id=c", "chardev: mux: no chardev given" },
+        { "mux,id=c,chardev=nosuch", "mux: base chardev nosuch not found" },
+        { "null,id=c,mux=maybe", "Parameter 'mux' expects 'on' or 'off'" },
+        { "mux,id=c,chardev=x,mux=on", "Invalid parameter 'mux'" },
         { "ringbuf,id=c,size=many", "Parameter 'size' expects a size" },
     };
 
@@ -116,6 +142,7 @@ int main(int argc, char **argv)
     char_rig_main_init();
     harness_add("/char-parse/server_waits_unless_told", test_server);
     harness_add("/char-parse/client_is_the_default", test_client);
+    harness_add("/char-parse/datagrams_have_two_addresses", test_datagrams);
     harness_add("/char-parse/short_forms_are_warned_of", test_short_forms);
     harness_add("/char-parse/last_value_wins", test_last_value_wins);
     harness_add("/char-parse/sizes_have_suffixes", test_sizes);
