@@ -56,7 +56,7 @@ static unsigned int count_overlapping(IntervalTreeRoot *tree, const BdrvTrackedR
 }
 
 /* @req, which is in no tree any more, has ended: for those that came after it. */
-static void count_down_later(IntervalTreeRoot *tree, const BdrvTrackedRequest *req)
+static void coroutine_fn count_down_later(IntervalTreeRoot *tree, const BdrvTrackedRequest *req)
 {
     for (BdrvTrackedRequest *r = NULL; (r = next_overlapping(tree, req, r)) != NULL;) {
         if (r->number > req->number && --r->waits_for == 0) {
