@@ -7,7 +7,7 @@
 #include "block/aio-wait.h"
 #include "block/backend.h"
 #include "block/command-wait.h"
-#include "block/storage-call.h"
+#include "qemu/storage-call.h"
 
 struct BdrvSettled {
     GPtrArray *nodes; /* BlockDriverState with a reference, quiesced, bs->settling */

@@ -19,7 +19,7 @@
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "block/file-posix.h"
-#include "block/storage-call.h"
+#include "qemu/storage-call.h"
 #include "trace.h"
 
 #define LOCK_PERM_BASE   100

@@ -19,7 +19,7 @@
 #include "qemu/host-utils.h"
 #include "block/block_int.h"
 #include "block/file-posix.h"
-#include "block/storage-call.h"
+#include "qemu/storage-call.h"
 
 /* Largest alignment that trial reads look for, in bytes. */
 #define DIO_TRIAL_MAX 65536

@@ -5,7 +5,7 @@
 #include "block/command-wait.h"
 #include "block/node.h"
 #include "block/prepare.h"
-#include "block/storage-call.h"
+#include "qemu/storage-call.h"
 #include "qemu/main-loop.h"
 
 /* One driver's preparation. It may be left to the thread that carries it out. */

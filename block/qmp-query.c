@@ -14,7 +14,7 @@
 #include "qemu/main-loop.h"
 #include "block/accounting.h"
 #include "block/block_int.h"
-#include "block/storage-call.h"
+#include "qemu/storage-call.h"
 #include "system/block-backend.h"
 
 static BlockdevChildList *children_info(BlockDriverState *bs)

@@ -7,7 +7,7 @@
 #include "qemu/main-loop.h"
 #include "block/block_int.h"
 #include "block/command-wait.h"
-#include "block/storage-call.h"
+#include "qemu/storage-call.h"
 #include "system/block-backend.h"
 
 /* What a resize holds. Once the command has given it up it is its own owner. */

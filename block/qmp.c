@@ -10,7 +10,7 @@
 #include "block/block_int.h"
 #include "block/command-wait.h"
 #include "block/prepare.h"
-#include "block/storage-call.h"
+#include "qemu/storage-call.h"
 #include "system/block-backend.h"
 #include "system/iothread.h"
 

@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 #include "block/block-global-state.h"
 #include "block/export.h"
-#include "block/storage-call.h"
+#include "qemu/storage-call.h"
 #include "chardev/char.h"
 #include "commands.h"
 #include "daemonize.h"

@@ -13,7 +13,7 @@
 #include "block/block_int-common.h"
 #include "block/command-wait.h"
 #include "block/export.h"
-#include "block/storage-call.h"
+#include "qemu/storage-call.h"
 #include "export-events.h"
 #include "export-stats.h"
 #include "export-threads.h"

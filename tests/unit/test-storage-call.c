@@ -6,7 +6,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/thread.h"
 #include "block/aio-wait.h"
-#include "block/storage-call.h"
+#include "qemu/storage-call.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/no-threads.h"
 

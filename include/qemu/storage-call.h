@@ -10,8 +10,8 @@
  * it, with all that it works on, and the caller goes on without an answer. Few may be left behind
  * like that.
  */
-#ifndef BLOCK_STORAGE_CALL_H
-#define BLOCK_STORAGE_CALL_H
+#ifndef QEMU_STORAGE_CALL_H
+#define QEMU_STORAGE_CALL_H
 
 #include "qemu/coroutine.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "qemu/osdep.h"
 #include "block/aio.h"
-#include "block/storage-call.h"
+#include "qemu/storage-call.h"
 #include "qemu/address-space.h"
 #include "qemu/main-loop.h"
 #include "qemu/thread.h"
