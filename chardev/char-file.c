@@ -3,24 +3,23 @@
  * A character device that writes to a file, and reads from another if told.
  */
 #include "qemu/osdep.h"
+#include "char-open.h"
 #include "chardev/char-fd.h"
 
 static void file_chr_open(Chardev *chr, ChardevBackend *backend, bool *be_opened, Error **errp)
 {
     ChardevFile *file = backend->u.file.data;
-    int flags = O_WRONLY | O_CREAT | O_CLOEXEC;
+    int flags = O_WRONLY | O_CREAT;
     int out, in = -1;
 
     flags |= file->has_append && file->append ? O_APPEND : O_TRUNC;
-    out = open(file->out, flags, 0666);
+    out = qemu_chr_open_path(file->out, flags, errp);
     if (out < 0) {
-        error_setg_file_open(errp, errno, file->out);
         return;
     }
     if (file->in) {
-        in = open(file->in, O_RDONLY | O_CLOEXEC);
+        in = qemu_chr_open_path(file->in, O_RDONLY, errp);
         if (in < 0) {
-            error_setg_file_open(errp, errno, file->in);
             close(out);
             return;
         }

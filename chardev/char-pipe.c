@@ -6,31 +6,28 @@
  * peer that leaves does not end the stream.
  */
 #include "qemu/osdep.h"
+#include "char-open.h"
 #include "chardev/char-fd.h"
 
-static int open_pipe(const char *path, const char *suffix)
+static int open_pipe(const char *path, const char *suffix, Error **errp)
 {
     g_autofree char *name = g_strconcat(path, suffix, NULL);
 
-    return open(name, O_RDWR | O_CLOEXEC);
+    return qemu_chr_open_path(name, O_RDWR, errp);
 }
 
 static void pipe_chr_open(Chardev *chr, ChardevBackend *backend, bool *be_opened, Error **errp)
 {
     const char *path = backend->u.pipe.data->device;
-    int in = open_pipe(path, ".in");
-    int out = open_pipe(path, ".out");
+    int in = open_pipe(path, ".in", NULL);
+    int out = in < 0 ? -1 : open_pipe(path, ".out", NULL);
 
-    if (in < 0 || out < 0) {
+    if (out < 0) {
         if (in >= 0) {
             close(in);
         }
-        if (out >= 0) {
-            close(out);
-        }
-        in = out = open_pipe(path, "");
+        in = out = open_pipe(path, "", errp);
         if (in < 0) {
-            error_setg_file_open(errp, errno, path);
             return;
         }
     }

@@ -41,7 +41,7 @@ ChardevBackendInfoList *qmp_query_chardev_backends(Error **errp)
     return list;
 }
 
-ChardevReturn *qmp_chardev_add(const char *id, ChardevBackend *backend, Error **errp)
+ChardevReturn *coroutine_fn qmp_chardev_add(const char *id, ChardevBackend *backend, Error **errp)
 {
     ERRP_GUARD();
     g_autofree char *typename =

@@ -10,10 +10,13 @@
  * has left the tree meanwhile.
  */
 #include "qemu/osdep.h"
+#include "char-open.h"
 #include "chardev/char-fe.h"
 #include <glib-unix.h>
 #include "io/net-listener.h"
+#include "qemu/coroutine.h"
 #include "qemu/error-report.h"
+#include "qemu/roles.h"
 
 typedef enum SocketState {
     SOCKET_DISCONNECTED,
@@ -231,16 +234,21 @@ static void socket_chr_disconnect(Chardev *chr)
 
 static bool connect_sync(SocketChardev *s, Error **errp)
 {
-    g_autoptr(QIOChannelSocket) sioc = qio_channel_socket_new();
+    bool inherited = s->addr->type == SOCKET_ADDRESS_TYPE_FD;
+    int fd = inherited ? socket_connect(s->addr, errp) : qemu_chr_open_stream(s->addr, errp);
+    g_autoptr(QIOChannelSocket) sioc = fd < 0 ? NULL : qio_channel_socket_new_fd(fd, errp);
 
+    if (!sioc) {
+        return false;
+    }
     qio_channel_set_name(QIO_CHANNEL(sioc), "chardev-tcp-client");
-    return qio_channel_socket_connect_sync(sioc, s->addr, errp) == 0 &&
-           socket_chr_start(s, sioc, errp);
+    return socket_chr_start(s, sioc, errp);
 }
 
 typedef struct WaitClient {
     QIOChannelSocket *sioc;
     bool interrupted;
+    QemuCoSleep sleep; /* of a coroutine that waits */
 } WaitClient;
 
 static void client_came(QIONetListener *listener, QIOChannelSocket *sioc, gpointer data)
@@ -249,6 +257,7 @@ static void client_came(QIONetListener *listener, QIOChannelSocket *sioc, gpoint
 
     if (!wait->sioc) {
         wait->sioc = QIO_CHANNEL_SOCKET(object_ref(sioc));
+        qemu_co_sleep_wake(&wait->sleep);
     }
 }
 
@@ -274,23 +283,42 @@ static GSource *watch_interrupt(GMainContext *context, WaitClient *wait)
     return source;
 }
 
-/* Block for a client, in a context of its own: nothing else may run meanwhile. */
-static bool wait_client(SocketChardev *s, Error **errp)
+/* In a context of its own: nothing else may run meanwhile. */
+static void block_for_client(SocketChardev *s, WaitClient *wait)
 {
-    g_autofree char *where = socket_uri(s->addr);
     g_autoptr(GMainContext) context = g_main_context_new();
-    WaitClient wait = {};
-    g_autoptr(GSource) interrupt = watch_interrupt(context, &wait);
-    bool ok = false;
+    g_autoptr(GSource) interrupt = watch_interrupt(context, wait);
 
-    info_report("waiting for connection on: %s,server=on", where);
-    qio_net_listener_set_client_func_full(s->listener, client_came, &wait, NULL, context);
-    while (!wait.sioc && !wait.interrupted) {
+    qio_net_listener_set_client_func_full(s->listener, client_came, wait, NULL, context);
+    while (!wait->sioc && !wait->interrupted) {
         g_main_context_iteration(context, true);
     }
     watch_listener(s, false);
     if (interrupt) {
         g_source_destroy(interrupt);
+    }
+}
+
+/* A command waits, and others go on. */
+static void coroutine_fn yield_for_client(SocketChardev *s, WaitClient *wait)
+{
+    qio_net_listener_set_client_func_full(s->listener, client_came, wait, NULL, NULL);
+    qemu_co_sleep(&wait->sleep);
+    watch_listener(s, false);
+}
+
+static bool wait_client(SocketChardev *s, Error **errp)
+{
+    g_autofree char *where = socket_uri(s->addr);
+    WaitClient wait = {};
+    bool ok = false;
+
+    info_report("waiting for connection on: %s,server=on", where);
+    if (qemu_in_coroutine()) {
+        assert_coroutine_role();
+        yield_for_client(s, &wait);
+    } else {
+        block_for_client(s, &wait);
     }
     if (wait.sioc) {
         ok = socket_chr_start(s, wait.sioc, errp);

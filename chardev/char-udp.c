@@ -5,10 +5,9 @@
  * Nobody connects, so it is always open; what the peer does not receive is lost, and is no error.
  */
 #include "qemu/osdep.h"
+#include "char-open.h"
 #include "chardev/char.h"
 #include "io/channel-socket.h"
-#include "qapi/clone-visitor.h"
-#include "qemu/sockets.h"
 
 /* The largest payload of a datagram over IPv4. */
 #define DATAGRAM_MAX 65507
@@ -91,12 +90,13 @@ static void udp_chr_open(Chardev *chr, ChardevBackend *backend, bool *be_opened,
     g_autoptr(SocketAddress) remote = socket_address_flatten(udp->remote);
     g_autoptr(SocketAddress) local = udp->local ? socket_address_flatten(udp->local) : NULL;
     g_autofree char *name = g_strdup_printf("chardev-udp-%s", chr->label);
-    QIOChannelSocket *sioc = qio_channel_socket_new();
+    int fd = qemu_chr_open_dgram(remote, local, errp);
+    QIOChannelSocket *sioc = fd < 0 ? NULL : qio_channel_socket_new_fd(fd, errp);
 
-    CHARDEV_UDP(chr)->ioc = QIO_CHANNEL(sioc);
-    if (qio_channel_socket_dgram_sync(sioc, local, remote, errp) < 0) {
+    if (!sioc) {
         return;
     }
+    CHARDEV_UDP(chr)->ioc = QIO_CHANNEL(sioc);
     qio_channel_set_name(QIO_CHANNEL(sioc), name);
     qio_channel_set_blocking(QIO_CHANNEL(sioc), false, errp);
 }

@@ -3,6 +3,7 @@
  * Character devices: making and finding them, and the path from a backend to its frontend.
  */
 #include "qemu/osdep.h"
+#include "char-open.h"
 #include "chardev/char-fe.h"
 #include "qemu/cutils.h"
 #include "qemu/id.h"
@@ -137,15 +138,15 @@ GSource *qemu_chr_timeout_add_ms(Chardev *chr, guint ms, GSourceFunc func, void 
 
 static bool open_log(Chardev *chr, ChardevCommon *common, Error **errp)
 {
-    int flags = O_WRONLY | O_CREAT | O_CLOEXEC;
+    int flags = O_WRONLY | O_CREAT;
 
     if (!common->logfile) {
         return true;
     }
     flags |= common->has_logappend && common->logappend ? O_APPEND : O_TRUNC;
-    chr->logfd = open(common->logfile, flags, 0666);
+    chr->logfd = qemu_chr_try_open_path(common->logfile, flags);
     if (chr->logfd < 0) {
-        error_setg_errno(errp, errno, "Unable to open logfile %s", common->logfile);
+        error_setg_errno(errp, -chr->logfd, "Unable to open logfile %s", common->logfile);
         return false;
     }
     return true;
@@ -159,6 +160,15 @@ static const char *const default_filenames[] = {
     [CHARDEV_BACKEND_KIND_RINGBUF] = "ringbuf", [CHARDEV_BACKEND_KIND_MEMORY] = "memory",
 };
 QEMU_BUILD_BUG_ON(ARRAY_SIZE(default_filenames) != CHARDEV_BACKEND_KIND__MAX);
+
+static bool check_name_free(const char *id, Error **errp)
+{
+    if (qemu_chr_find(id)) {
+        error_setg(errp, "Chardev with id '%s' already exists", id);
+        return false;
+    }
+    return true;
+}
 
 static bool chardev_open(Chardev *chr, ChardevBackend *backend, Error **errp)
 {
@@ -197,13 +207,13 @@ Chardev *qemu_chardev_new(const char *id, const char *typename, ChardevBackend *
                                 "with a letter.\n");
         return NULL;
     }
-    if (qemu_chr_find(id)) {
-        error_setg(errp, "Chardev with id '%s' already exists", id);
+    if (!check_name_free(id, errp)) {
         return NULL;
     }
     chr = CHARDEV(object_new(typename));
     chr->label = g_strdup(id);
-    if (!chardev_open(chr, backend, errp) ||
+    /* Another command may have come meanwhile. */
+    if (!chardev_open(chr, backend, errp) || !check_name_free(id, errp) ||
         !object_property_try_add_child(get_chardevs_root(), id, OBJECT(chr), errp)) {
         return NULL;
     }

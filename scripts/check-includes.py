@@ -18,6 +18,7 @@ ROOMS = [
     ('standard-headers/*', 0),
     ('qemu/coroutine*', 2), ('qemu/lockable.h', 2), ('qemu/timer.h', 2), ('qemu/main-loop.h', 2),
     ('qemu/throttle*.h', 2), ('block/aio*.h', 2), ('block/thread-pool.h', 2),
+    ('qemu/storage-call.h', 2), ('util/storage-call*', 2),
     ('util/aio*', 2), ('util/poll-window*', 2), ('util/wakeup-cost*', 2), ('util/async*', 2),
     ('util/fdmon*', 2), ('util/io_uring*', 2),
     ('util/*coroutine*', 2),

@@ -94,6 +94,7 @@ struct ChardevClass {
  * @id: its name; must be an identifier that no other device has.
  * @typename: its type (TYPE_CHARDEV_*).
  * @gcontext: NULL, the default main context.
+ * In a coroutine it may yield before the device is there for others.
  * Returns a borrowed pointer: the tree owns the device. NULL with @errp set.
  */
 Chardev *qemu_chardev_new(const char *id, const char *typename, ChardevBackend *backend,
