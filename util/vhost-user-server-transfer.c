@@ -168,7 +168,7 @@ bool coroutine_fn vu_server_flush(VuServer *server)
     while (tx->done < tx->total) {
         struct iovec iov = { (char *)&tx->msg + tx->done, tx->total - tx->done };
         int fds[ARRAY_SIZE(tx->msg.fds)]; /* the message itself is packed */
-        size_t nfds = tx->done ? 0 : tx->msg.fd_num;
+        size_t nfds = tx->msg.fd_num;
         AioContext *ctx = qatomic_read(&server->ctx);
         ssize_t n;
 
@@ -176,6 +176,8 @@ bool coroutine_fn vu_server_flush(VuServer *server)
         n = qio_channel_writev_full(server->ioc, &iov, 1, nfds ? fds : NULL, nfds, 0, NULL);
         if (n >= 0) {
             tx->done += n;
+            /* They went with the first piece. */
+            vu_message_close_fds(&tx->msg);
         } else if (n != QIO_CHANNEL_ERR_BLOCK || !vu_server_serving(server)) {
             return false;
         } else if (!ctx) {

@@ -397,7 +397,8 @@ static AioContext *vu_server_home(VuServer *server)
 
 void vhost_user_server_attach_aio_context(VuServer *server, AioContext *ctx)
 {
-    assert(!qatomic_load_acquire(&server->co_trip) || qatomic_read(&server->trip_ctx) == ctx);
+    assert(!qatomic_load_acquire(&server->co_trip) ||
+           (qatomic_read(&server->trip_ctx) == ctx && !qatomic_read(&server->quiescing)));
     qatomic_set_mb(&server->ctx, ctx);
     if (vu_server_serving(server)) {
         vu_server_request_sync(server, ctx);
