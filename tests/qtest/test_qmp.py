@@ -345,11 +345,17 @@ class Shared(QmpCase):
         daemon = Daemon('--chardev', f'udp,id=u,host=127.0.0.1,port={peer.getsockname()[1]}',
                         '--monitor', 'u')
         self.addCleanup(daemon.close)
+        # A line may come in several datagrams.
         greeting, address = peer.recvfrom(65536)
+        while not greeting.endswith(b'\n'):
+            greeting += peer.recv(65536)
         self.assertIn('QMP', json.loads(greeting))
         for command in 'qmp_capabilities', 'query-chardev':
             peer.sendto(json.dumps({'execute': command}).encode(), address)
-            self.assertIn('return', json.loads(peer.recv(65536)), command)
+            answer = b''
+            while not answer.endswith(b'\n'):
+                answer += peer.recv(65536)
+            self.assertIn('return', json.loads(answer), command)
 
 
 class Several(QmpCase):
