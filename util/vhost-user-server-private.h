@@ -71,7 +71,7 @@ void coroutine_fn vu_server_run_on_queue(VuDev *vu_dev, VuVirtq *vq, vu_queue_fn
 void coroutine_fn vu_server_look(VuDev *vu_dev, VuVirtq *vq);
 /* The same after others have run; the queue's context. */
 void vu_server_kick_later(VuDev *vu_dev, VuVirtq *vq);
-/* VuIoOps.pause; the queue's context. False for a queue that has no watch. */
+/* VuIoOps.pause; the queue's context. False while kicks are not to be handled. */
 bool vu_server_pause(VuDev *vu_dev, VuVirtq *vq, uint64_t ns);
 
 /* Home context. Put the watches on or take them off; counted in pending_sync until it is done. */

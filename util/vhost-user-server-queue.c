@@ -86,17 +86,6 @@ static void vu_kick_ready(EventNotifier *kick)
     vu_kick_done(watch);
 }
 
-void vhost_user_server_kick_queue(VuServer *server, int queue)
-{
-    VuFdWatch *watch = &server->watches[queue];
-
-    assert(queue >= 0 && queue < server->max_queues);
-    if (watch->installed >= 0) {
-        vu_queue_kick(&server->vu_dev, queue);
-        vu_kick_done(watch);
-    }
-}
-
 /* While the loop polls busily it looks at the ring itself, and the guest need not kick. */
 static bool vu_kick_poll(void *opaque)
 {
@@ -210,6 +199,17 @@ void vu_server_kick_later(VuDev *vu_dev, VuVirtq *vq)
     }
 }
 
+void vhost_user_server_kick_queue(VuServer *server, int queue)
+{
+    VuFdWatch *watch = &server->watches[queue];
+
+    assert(queue >= 0 && queue < server->max_queues);
+    if (qatomic_load_acquire(&watch->used) && vu_watches_on_or_noted(server)) {
+        vu_queue_look(&server->vu_dev, vu_watch_vq(watch), NULL);
+        vu_kick_done(watch);
+    }
+}
+
 static void vu_watch_sync(VuFdWatch *watch)
 {
     AioContext *ctx = vu_watch_ctx(watch);
@@ -307,6 +307,8 @@ void coroutine_fn vu_server_run_on_queue(VuDev *vu_dev, VuVirtq *vq, vu_queue_fn
     AioContext *ctx = vu_watch_ctx(&server->watches[vq->index]);
     VuQueueCall call = { server, vq, fn, opaque, false };
 
+    /* From now on it may pop there, whether or not it has a descriptor. */
+    qatomic_store_release(&server->watches[vq->index].used, true);
     if (ctx == qemu_get_current_aio_context()) {
         fn(vu_dev, vq, opaque);
         return;
@@ -341,11 +343,9 @@ void coroutine_fn vu_server_look(VuDev *vu_dev, VuVirtq *vq)
 void coroutine_fn vu_server_set_watch(VuDev *vu_dev, int fd, int condition, vu_watch_cb cb,
                                       void *pvt)
 {
-    VuServer *server = vu_server_from_dev(vu_dev);
     VuVirtq *vq = vu_get_queue(vu_dev, vu_watch_queue(pvt));
     VuWatchWish wish = { fd, cb, pvt };
 
-    qatomic_set(&server->watches[vq->index].used, true);
     vu_server_run_on_queue(vu_dev, vq, vu_queue_watch, &wish);
 }
 

@@ -42,7 +42,7 @@ typedef struct VuAnswerWait VuAnswerWait;
 typedef struct VuFdWatch {
     struct VuServer *server; /* constant */
     AioContext *ctx;         /* main loop, while quiet; NULL: the home */
-    bool used;               /* home context writes, atomic: asked for by this client */
+    bool used;               /* home context writes, atomic: this client has made it run */
 
     /* queue's context */
     int fd;             /* owned by libvhost-user, -1: none; readable anywhere, atomic */

@@ -9,15 +9,19 @@
 #include "qemu/osdep.h"
 #include <sys/socket.h>
 #include "harness.h"
+#include "block/aio-wait.h"
 #include "qemu/main-loop.h"
 #include "qemu/vhost-user-server.h"
 #include "system/iothread.h"
+#include "vu-internal.h"
 #include "vus-client-thread.h"
 #include "vus-server.h"
 
 enum {
     QUEUES = 3,
     BURST = 4, /* requests out at a time and queue */
+    BAD = 6,   /* chains before a good one */
+    LOOP = 15, /* this descriptor is a chain without end */
     ROUNDS = 200,
 };
 
@@ -29,6 +33,9 @@ typedef struct Device {
     unsigned popped; /* atomic */
     unsigned answered;
     unsigned resets;
+    bool slow;   /* atomic: a look takes one request, after a while, and asks for another look */
+    bool use_up; /* atomic: what malformed chains have for free */
+    uint64_t pauses; /* atomic; of a queue */
 } Device;
 
 typedef struct Request {
@@ -63,6 +70,18 @@ static void device_answer_bh(void *opaque)
     device_answer(opaque);
 }
 
+/* From now on each malformed chain brings a pause; see virtq-pause.c for the numbers. */
+static void device_use_up(Device *device, VuVirtq *vq)
+{
+    VuDev *dev = &device->server.vu_dev;
+    VuQueueStats stats;
+
+    vu_queue_get_stats(dev, vq, &stats);
+    qatomic_set(&device->pauses, MAX(qatomic_read(&device->pauses), stats.pauses));
+    qatomic_set(&dev->priv->malformed_paid,
+                g_get_monotonic_time() * 1000 + 64 * 5000000ull + 5000000);
+}
+
 static void device_queue(VuDev *dev, int qidx)
 {
     Device *device = container_of(dev, Device, server.vu_dev);
@@ -70,6 +89,12 @@ static void device_queue(VuDev *dev, int qidx)
     Request *request;
 
     g_assert_true(qemu_get_current_aio_context() == device->expected[qidx]);
+    if (qatomic_read(&device->slow)) {
+        g_usleep(100);
+    }
+    if (qatomic_read(&device->use_up)) {
+        device_use_up(device, vq);
+    }
     while ((request = vu_queue_pop(dev, vq, sizeof(*request)))) {
         request->device = device;
         request->vq = vq;
@@ -78,6 +103,10 @@ static void device_queue(VuDev *dev, int qidx)
             aio_bh_schedule_oneshot(qemu_get_current_aio_context(), device_answer_bh, request);
         } else {
             device_answer(request);
+        }
+        if (qatomic_read(&device->slow)) {
+            vu_queue_kick_later(dev, vq);
+            return;
         }
     }
 }
@@ -139,6 +168,7 @@ static void device_free(Device *device)
 typedef struct Client {
     VusClient vus;
     int channel;
+    bool attacks; /* and hears of errors */
 } Client;
 
 static void ask(Client *c, uint32_t request, const void *payload, uint32_t size, int fd)
@@ -167,6 +197,7 @@ static void client_connect(VusClientThread *self, Client *c)
     VhostUserMemory table = { .nregions = 1 };
     int sv[2];
 
+    c->attacks = false;
     vus_client_thread_connect(self, &c->vus);
     table.regions[0] = vu_client_region(&c->vus.guest, 0, c->vus.guest.mem_size);
     ask_u64(c, VHOST_USER_SET_PROTOCOL_FEATURES,
@@ -203,18 +234,23 @@ static void client_start(Client *c)
     }
 }
 
+static void kick(Client *c, unsigned queue)
+{
+    uint32_t state[2] = { queue, 0 };
+
+    vus_client_send(&c->vus, VHOST_USER_VRING_KICK, 0, state, sizeof(state), -1);
+}
+
 static void submit_burst(Client *c)
 {
     for (unsigned i = 0; i < QUEUES * BURST; i++) {
-        uint32_t state[2] = { i % QUEUES, 0 };
-
         vus_client_offer_on(&c->vus, i % QUEUES, i);
-        vus_client_send(&c->vus, VHOST_USER_VRING_KICK, 0, state, sizeof(state), -1);
+        kick(c, i % QUEUES);
     }
 }
 
 /* Nothing but messages tells that something is complete. */
-static void complete_burst(Client *c)
+static void complete(Client *c, unsigned count)
 {
     unsigned done = 0;
 
@@ -226,14 +262,20 @@ static void complete_burst(Client *c)
                 done++;
             }
         }
-        if (done == QUEUES * BURST) {
+        if (done == count) {
             return;
         }
         g_assert_cmpint(recv(c->channel, notice, sizeof(notice), MSG_WAITALL), ==, sizeof(notice));
-        g_assert_cmpuint(notice[0], ==, VHOST_USER_BACKEND_VRING_CALL);
+        g_assert_true(notice[0] == VHOST_USER_BACKEND_VRING_CALL ||
+                      (c->attacks && notice[0] == VHOST_USER_BACKEND_VRING_ERR));
         g_assert_cmphex(notice[1], ==, VHOST_USER_VERSION);
         g_assert_cmpuint(notice[3], <, QUEUES);
     }
+}
+
+static void complete_burst(Client *c)
+{
+    complete(c, QUEUES * BURST);
 }
 
 static void client_asks(VusClientThread *self)
@@ -273,6 +315,69 @@ static void client_resets(VusClientThread *self)
     client_start(&c);
     submit_burst(&c);
     complete_burst(&c);
+    client_close(&c);
+}
+
+/* Requests are to be looked for yet when nobody is there any more. */
+static void client_leaves(VusClientThread *self)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        Client c;
+
+        client_connect(self, &c);
+        client_start(&c);
+        for (unsigned n = 0; n < QUEUES * BURST; n++) {
+            vus_client_offer_on(&c.vus, n % QUEUES, n);
+        }
+        for (unsigned n = 0; n < QUEUES; n++) {
+            kick(&c, n);
+        }
+        client_close(&c);
+    }
+}
+
+/* One kick for many malformed chains and a good one. */
+static void client_attacks(VusClientThread *self)
+{
+    Client c;
+
+    client_connect(self, &c);
+    client_start(&c);
+    c.attacks = true;
+    for (int i = 0; i < ROUNDS / 4; i++) {
+        for (unsigned q = 0; q < QUEUES; q++) {
+            VuGuestRing *ring = &c.vus.rings[q];
+            uint64_t gpa =
+                vu_client_gpa(&c.vus.guest, c.vus.guest.mem) + c.vus.guest.mem_size / 2 + 64 * q;
+
+            vu_ring_desc(ring, LOOP, gpa, 8, VRING_DESC_F_NEXT, LOOP);
+            vu_ring_desc(ring, 0, gpa, 8, VRING_DESC_F_NEXT, 1);
+            vu_ring_desc(ring, 1, gpa + 8, 8, VRING_DESC_F_WRITE, 0);
+            for (unsigned n = 0; n < BAD; n++) {
+                vu_ring_offer(ring, LOOP);
+            }
+            vu_ring_offer(ring, 0);
+            kick(&c, q);
+        }
+        complete(&c, QUEUES * (BAD + 1));
+    }
+    client_close(&c);
+}
+
+/* In the ring, but nobody says so. */
+static void client_does_not_kick(VusClientThread *self)
+{
+    Client c;
+
+    client_connect(self, &c);
+    client_start(&c);
+    for (int i = 0; i < ROUNDS; i++) {
+        for (unsigned n = 0; n < QUEUES * BURST; n++) {
+            vus_client_offer_on(&c.vus, n % QUEUES, n);
+        }
+        vus_client_thread_round_done(self);
+        complete_burst(&c);
+    }
     client_close(&c);
 }
 
@@ -335,6 +440,85 @@ static void test_resets_wait_for_requests_in_all_threads(void)
     device_free(device);
 }
 
+static void test_client_leaves_while_queues_go_on(void)
+{
+    Device *device = device_new();
+
+    qatomic_set(&device->slow, true);
+    vus_client_thread_run(device, client_leaves);
+    device_free(device);
+}
+
+static void test_malformed_chains_bring_pauses(void)
+{
+    Device *device = device_new();
+
+    qatomic_set(&device->use_up, true);
+    vus_client_thread_run(device, client_attacks);
+    g_assert_cmpuint(qatomic_read(&device->pauses), >, 0);
+    device_free(device);
+}
+
+typedef struct Look {
+    Device *device;
+    int queue;
+} Look;
+
+static void look_bh(void *opaque)
+{
+    g_autofree Look *look = opaque;
+
+    vhost_user_server_kick_queue(&look->device->server, look->queue);
+}
+
+/* As a device does for which something has come, in the queues' threads. */
+static void kick_queues(Device *device)
+{
+    for (int i = 0; i < QUEUES; i++) {
+        Look *look = g_new(Look, 1);
+
+        *look = (Look){ device, i };
+        aio_bh_schedule_oneshot(device->expected[i], look_bh, look);
+    }
+}
+
+static void nothing_bh(void *opaque)
+{
+}
+
+static void settle_queues(void)
+{
+    for (int i = 0; i < QUEUES; i++) {
+        aio_wait_bh_oneshot(iothread_get_aio_context(threads[i]), nothing_bh, NULL);
+    }
+}
+
+static void test_device_kicks_queues_itself(void)
+{
+    Device *device = device_new();
+    VusClientThread client;
+
+    kick_queues(device); /* nobody is there: nothing happens */
+    vus_client_thread_start(&client, device, client_does_not_kick);
+    for (int i = 0; i < ROUNDS; i++) {
+        vus_client_thread_wait_rounds(&client, i + 1);
+        if (i % 2) {
+            /* What comes in a drain is looked at after it. */
+            vus_server_drain(&device->server);
+            kick_queues(device);
+            settle_queues();
+            vus_server_drain_end(&device->server, qemu_get_aio_context());
+        } else {
+            kick_queues(device);
+        }
+    }
+    vus_client_thread_join(&client);
+    kick_queues(device);
+    settle_queues();
+    g_assert_cmpuint(qatomic_read(&device->answered), ==, ROUNDS * QUEUES * BURST);
+    device_free(device);
+}
+
 int main(int argc, char **argv)
 {
     int ret;
@@ -353,6 +537,12 @@ int main(int argc, char **argv)
                 test_resets_wait_for_requests_in_all_threads);
     harness_add("/vhost-user-server-inband/large_answers_come_whole",
                 test_large_answers_come_whole);
+    harness_add("/vhost-user-server-inband/client_leaves_while_queues_go_on",
+                test_client_leaves_while_queues_go_on);
+    harness_add("/vhost-user-server-inband/malformed_chains_bring_pauses",
+                test_malformed_chains_bring_pauses);
+    harness_add("/vhost-user-server-inband/device_kicks_its_queues_itself",
+                test_device_kicks_queues_itself);
     ret = harness_run();
     for (int i = 0; i < QUEUES; i++) {
         iothread_destroy(threads[i]);
