@@ -16,8 +16,8 @@ import sys
 import tempfile
 
 SET = ['util/vhost-user-server.c', 'util/vhost-user-server-budget.c',
-       'util/vhost-user-server-channel.c', 'util/vhost-user-server-queue.c',
-       'util/vhost-user-server-transfer.c',
+       'util/vhost-user-server-channel.c', 'util/vhost-user-server-log.c',
+       'util/vhost-user-server-queue.c', 'util/vhost-user-server-transfer.c',
        'block/export/vhost-user-blk-options.c', 'block/export/vhost-user-blk-queue.c',
        'block/export/vhost-user-blk-server.c', 'block/export/virtio-blk-handler.c']
 HEADERS = ['include/qemu/vhost-user-server.h', 'util/vhost-user-server-private.h',

@@ -23,13 +23,6 @@
 /* Is a client connected, and not to be cut off? Any thread. */
 bool vu_server_serving(VuServer *server);
 
-/*
- * May a line that a client has provoked be logged? Clients come as often as they
- * like, so the lines of one server are limited; how many were not shown is told
- * by the next one that is. Any thread.
- */
-bool vu_server_may_log(VuServer *server);
-
 /* Yield the trip until @done; whoever may have made it true calls vu_trip_wake() afterwards. */
 void coroutine_fn vu_trip_wait(VuServer *server, vu_ready_cb done, void *opaque);
 /* Any thread; spurious calls are harmless. */
@@ -42,6 +35,20 @@ void vu_trip_wake(VuServer *server);
 void vu_server_request_sync(VuServer *server, AioContext *home);
 /* The last act of a counted bottom half: the server may be gone when this returns. */
 void vu_server_sync_done(VuServer *server);
+
+/* vhost-user-server-log.c */
+
+/*
+ * May a line that a client has provoked be logged? Clients come as often as they
+ * like, so the lines of one server are limited; how many were not shown is told
+ * by the next one that is. Any thread.
+ */
+bool vu_server_may_log(VuServer *server);
+
+/* libvhost-user's vu_panic_cb: why the client is being dropped; once a client. */
+void vu_server_panic(VuDev *vu_dev, const char *reason);
+/* libvhost-user's vu_log_cb; a client can provoke these, so their number is bounded. */
+void vu_server_log(VuDev *vu_dev, const char *message);
 
 /* vhost-user-server-transfer.c; the trip */
 

@@ -22,11 +22,6 @@
 #define VU_SERVER_BACKLOG 16
 /* How long a client waits before that is worth a word: a reconnecting one is served sooner. */
 #define VU_SERVER_WAITING_MS 1000
-/* Complaints that one client may cause, besides the one that ends it. */
-#define VU_SERVER_LOG_LINES 10
-/* Lines that all clients of a server may cause at once, and the time after which one more. */
-#define VU_SERVER_LOG_BURST       100
-#define VU_SERVER_LOG_INTERVAL_MS 1000
 /* Set in in_flight while the trip waits for the requests to end. */
 #define VU_SERVER_WAIT_IDLE (1u << 31)
 
@@ -48,32 +43,6 @@ static bool vu_server_move(VuServer *server, VuServerLife from, VuServerLife to)
 bool vu_server_serving(VuServer *server)
 {
     return qatomic_read(&server->life) == VU_SERVER_SERVING;
-}
-
-/* What clients may write into our log */
-
-bool vu_server_may_log(VuServer *server)
-{
-    const unsigned long full = VU_SERVER_LOG_BURST * VU_SERVER_LOG_INTERVAL_MS;
-    unsigned long now = g_get_monotonic_time() / 1000;
-    unsigned long old, debt;
-    unsigned unshown;
-
-    do {
-        old = qatomic_read(&server->log_debt);
-        /* More than full: it was paid long ago. */
-        debt = old - now > full ? 0 : old - now;
-        if (debt + VU_SERVER_LOG_INTERVAL_MS > full) {
-            qatomic_inc(&server->log_unshown);
-            return false;
-        }
-    } while (qatomic_cmpxchg(&server->log_debt, old, now + debt + VU_SERVER_LOG_INTERVAL_MS) !=
-             old);
-    unshown = qatomic_xchg(&server->log_unshown, 0);
-    if (unshown) {
-        warn_report("%s: %u lines about its clients were not shown", server->name, unshown);
-    }
-    return true;
 }
 
 /* Waiting and waking */
@@ -169,33 +138,11 @@ static const VuIoOps vu_server_io_ops = {
     .wait_answer = vu_server_wait_answer,
 };
 
-/* libvhost-user's vu_panic_cb: why the client is being dropped; once a client. */
-static void vu_server_panic(VuDev *vu_dev, const char *reason)
-{
-    VuServer *server = container_of(vu_dev, VuServer, vu_dev);
-
-    if (qatomic_read(&server->life) != VU_SERVER_STOPPING && vu_server_may_log(server)) {
-        error_report("%s: dropped the client: %s", server->name, reason);
-    }
-}
-
 /* libvhost-user's vu_trace_cb. */
 static void vu_server_trace(VuDev *vu_dev, const VuTraceEvent *event)
 {
     trace_vu_server_event(container_of(vu_dev, VuServer, vu_dev), event->kind, event->queue,
                           event->text ?: "", event->value);
-}
-
-/* libvhost-user's vu_log_cb; a client can provoke these, so their number is bounded. */
-static void vu_server_log(VuDev *vu_dev, const char *message)
-{
-    VuServer *server = container_of(vu_dev, VuServer, vu_dev);
-    unsigned logged = qatomic_fetch_inc(&server->log_lines);
-
-    if (logged < VU_SERVER_LOG_LINES && vu_server_may_log(server)) {
-        warn_report("%s: %s%s", server->name, message,
-                    logged == VU_SERVER_LOG_LINES - 1 ? " (no more of this client)" : "");
-    }
 }
 
 /* The trip */
