@@ -43,4 +43,10 @@ AioContext *blk_exp_threads_home(const BlockExportThreads *threads);
 /** blk_exp_threads_queue: The context of @queue; NULL: the home. */
 AioContext *blk_exp_threads_queue(const BlockExportThreads *threads, unsigned queue);
 
+/**
+ * blk_exp_change_threads: Have the queues of @exp run in @threads, which become the export's, while
+ * no request runs. False with @errp set: all is as it was. In export.c.
+ */
+bool blk_exp_change_threads(BlockExport *exp, BlockExportThreads *threads, Error **errp);
+
 #endif
