@@ -48,6 +48,15 @@ def check_includes(path, allowed, complaints):
             complaints.append(f'{path}: "{name}" is no header of a QEMU tree')
 
 
+def check_list(complaints):
+    """docs/devel/compatibility.md names all of the set, and nothing else."""
+    text = pathlib.Path('docs/devel/compatibility.md').read_text(encoding='utf-8')
+    text = text[text.index('## The drop-in set'):]
+    listed = set(re.findall(r'^    (\S+\.[ch])$', text, re.M))
+    for name in sorted(listed ^ set(SET + HEADERS)):
+        complaints.append(f'docs/devel/compatibility.md and scripts/check-dropin.py: {name} is only in one')
+
+
 def undefined(path, build, folder):
     """Symbols that the object of @path leaves undefined."""
     packages = subprocess.run(['pkg-config', '--cflags', 'glib-2.0'], capture_output=True,
@@ -64,6 +73,7 @@ def main():
     build = sys.argv[1] if len(sys.argv) > 1 else 'build'
     allowed = names()
     complaints = []
+    check_list(complaints)
     for path in SET + HEADERS:
         check_includes(path, allowed['headers'], complaints)
     with tempfile.TemporaryDirectory() as folder:

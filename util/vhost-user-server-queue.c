@@ -313,7 +313,7 @@ void coroutine_fn vu_server_run_on_queue(VuDev *vu_dev, VuVirtq *vq, vu_queue_fn
         fn(vu_dev, vq, opaque);
         return;
     }
-    if (!qatomic_load_acquire(&server->co_trip)) {
+    if (!vhost_user_server_has_trip(server)) {
         /* vhost_user_server_stop() without a trip: all is quiet. */
         assert(!vhost_user_server_has_in_flight(server));
         fn(vu_dev, vq, opaque);
@@ -445,7 +445,7 @@ void vu_server_queues_done(VuServer *server)
 void vhost_user_server_set_queue_aio_context(VuServer *server, int queue, AioContext *ctx)
 {
     assert(queue >= 0 && queue < server->max_queues);
-    assert(!qatomic_load_acquire(&server->co_trip) && !vhost_user_server_has_in_flight(server));
+    assert(!vhost_user_server_has_trip(server) && !vhost_user_server_has_in_flight(server));
     assert(!qatomic_read(&server->ctx) || !vu_server_serving(server));
     server->watches[queue].ctx = ctx;
 }

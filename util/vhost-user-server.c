@@ -336,7 +336,7 @@ static AioContext *vu_server_home(VuServer *server)
     AioContext *ctx = qatomic_read(&server->ctx);
 
     if (!ctx &&
-        (qatomic_load_acquire(&server->co_trip) || qatomic_load_acquire(&server->pending_sync))) {
+        (vhost_user_server_has_trip(server) || qatomic_load_acquire(&server->pending_sync))) {
         return qatomic_read(&server->trip_ctx);
     }
     return ctx;
@@ -344,7 +344,7 @@ static AioContext *vu_server_home(VuServer *server)
 
 void vhost_user_server_attach_aio_context(VuServer *server, AioContext *ctx)
 {
-    assert(!qatomic_load_acquire(&server->co_trip) ||
+    assert(!vhost_user_server_has_trip(server) ||
            (qatomic_read(&server->trip_ctx) == ctx && !qatomic_read(&server->quiescing)));
     qatomic_set_mb(&server->ctx, ctx);
     if (vu_server_serving(server)) {
@@ -546,7 +546,7 @@ bool vhost_user_server_start(VuServer *server, SocketAddress *unix_socket, AioCo
 /* True while something of the server runs, or will run, outside this function. */
 static bool vu_server_busy(VuServer *server)
 {
-    return qatomic_load_acquire(&server->co_trip) || vhost_user_server_has_in_flight(server);
+    return vhost_user_server_has_trip(server) || vhost_user_server_has_in_flight(server);
 }
 
 /* No client is served any more, and none can come; requests may be running. */

@@ -180,7 +180,7 @@ static bool vu_blk_drained_poll(void *opaque)
 {
     VuBlkExport *vexp = opaque;
 
-    return qatomic_load_acquire(&vexp->vu_server.co_trip) ||
+    return vhost_user_server_has_trip(&vexp->vu_server) ||
            vhost_user_server_has_in_flight(&vexp->vu_server);
 }
 

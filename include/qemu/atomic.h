@@ -14,6 +14,12 @@
 #define QATOMIC_CHECK_SIZE_(ptr) \
     _Static_assert(sizeof(*(ptr)) <= 8, "no undivided access to something this large")
 
+/*
+ * QEMU strips qualifiers of a value by adding 0 to it, in the operations that have a variable for
+ * it, so no pointer to an incomplete type goes there. What compiles here shall compile there.
+ */
+#define QATOMIC_CHECK_COMPLETE_(ptr) ((void)sizeof(*(ptr) + 0))
+
 /* Barriers between accesses of this thread. The thread sanitizer's runtime has its own entry. */
 #if defined(__SANITIZE_THREAD__) || (defined(__clang__) && __has_feature(thread_sanitizer))
 void __tsan_atomic_thread_fence(int order);
@@ -56,6 +62,7 @@ void __tsan_atomic_thread_fence(int order);
 #define qatomic_load_acquire(ptr)               \
     __extension__({                             \
         QATOMIC_CHECK_SIZE_(ptr);               \
+        QATOMIC_CHECK_COMPLETE_(ptr);           \
         __atomic_load_n(ptr, __ATOMIC_ACQUIRE); \
     })
 #define qatomic_store_release(ptr, i)               \
@@ -65,7 +72,7 @@ void __tsan_atomic_thread_fence(int order);
     } while (0)
 /* Store, then a full barrier. */
 #define qatomic_set_mb(ptr, i)  ((void)qatomic_xchg(ptr, i))
-#define qatomic_rcu_read(ptr)   __atomic_load_n(ptr, __ATOMIC_ACQUIRE)
+#define qatomic_rcu_read(ptr)   qatomic_load_acquire(ptr)
 #define qatomic_rcu_set(ptr, i) qatomic_store_release(ptr, i)
 
 /* Exchanges: the value before */
@@ -77,6 +84,7 @@ void __tsan_atomic_thread_fence(int order);
     })
 #define qatomic_cmpxchg__nocheck(ptr, expected, desired)                                     \
     __extension__({                                                                          \
+        QATOMIC_CHECK_COMPLETE_(ptr);                                                        \
         __typeof__(*(ptr)) cmpxchg_seen_ = (expected);                                       \
         (void)__atomic_compare_exchange_n(ptr, &cmpxchg_seen_, desired, 0, __ATOMIC_SEQ_CST, \
                                           __ATOMIC_SEQ_CST);                                 \

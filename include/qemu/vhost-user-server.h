@@ -34,6 +34,7 @@
 #include "io/channel-socket.h"
 #include "io/net-listener.h"
 #include "qapi/error.h"
+#include "qemu/atomic.h"
 
 struct VuServer;
 typedef struct VuAnswerWait VuAnswerWait;
@@ -71,7 +72,7 @@ typedef struct VuServerTransfer {
     size_t total; /* bytes to send; 0: nothing waits (sending only) */
 } VuServerTransfer;
 
-/* Devices may read vu_dev, ctx and co_trip, and set quiescing around a drain. */
+/* Devices may read vu_dev and ctx, and set quiescing around a drain. */
 typedef struct VuServer {
     /* constant between start and stop */
     const VuDevIface *vu_iface;
@@ -200,6 +201,16 @@ void vhost_user_server_dec_in_flight(VuServer *server);
 bool vhost_user_server_has_in_flight(VuServer *server);
 
 /**
+ * vhost_user_server_has_trip: Does a client trip run, or wait to be attached? Any thread; who hears
+ * that there is none sees all that it did. For drained_poll.
+ */
+static inline bool vhost_user_server_has_trip(VuServer *server)
+{
+    /* Not by its own type: QEMU's atomics add to the value, and the type is incomplete. */
+    return qatomic_load_acquire((void **)&server->co_trip);
+}
+
+/**
  * vhost_user_server_attach_aio_context: Go on in @ctx.
  *
  * Main loop. Installs the kick watches there, looks at every started queue
@@ -213,8 +224,8 @@ void vhost_user_server_attach_aio_context(VuServer *server, AioContext *ctx);
  * vhost_user_server_detach_aio_context: Stop handling messages and kicks.
  *
  * Main loop or home context, with nothing in flight or quiescing. The context
- * is NULL afterwards; the trip ends, or parks, by itself: poll co_trip and
- * vhost_user_server_has_in_flight() to know when.
+ * is NULL afterwards; the trip ends, or parks, by itself: poll
+ * vhost_user_server_has_trip() and vhost_user_server_has_in_flight() to know when.
  */
 void vhost_user_server_detach_aio_context(VuServer *server);
 

@@ -25,6 +25,25 @@ class BuildForeign(unittest.TestCase):
         self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
         self.assertEqual(ran.stdout.count('\nok '), 2, ran.stdout)
 
+    def test_atomics_want_complete_types_as_qemus_do(self):
+        text = """#include "qemu/osdep.h"
+            #include "qemu/atomic.h"
+            struct Nowhere;
+            struct Nowhere *where;
+            int main(void) { return %s ? 0 : 1; }"""
+        for use, good in (('qatomic_read(&where) == NULL', True),
+                          ('qatomic_load_acquire((void **)&where) == NULL', True),
+                          ('qatomic_load_acquire(&where) == NULL', False),
+                          ('qatomic_rcu_read(&where) == NULL', False),
+                          ('qatomic_cmpxchg(&where, NULL, NULL) == NULL', False)):
+            with self.subTest(use), tempfile.TemporaryDirectory() as folder:
+                source = pathlib.Path(folder) / 'use.c'
+                source.write_text(text % use)
+                built = subprocess.run(['sh', SCRIPT, '-b', os.environ['BUILD'], '-o',
+                                        source.with_suffix(''), source],
+                                       capture_output=True, text=True, check=False)
+                self.assertEqual(built.returncode == 0, good, built.stderr)
+
 
 if __name__ == '__main__':
     unittest.main()

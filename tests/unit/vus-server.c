@@ -24,7 +24,7 @@ void vus_server_drain_begin(VuServer *server)
 
 bool vus_server_busy(VuServer *server)
 {
-    return qatomic_load_acquire(&server->co_trip) || vhost_user_server_has_in_flight(server);
+    return vhost_user_server_has_trip(server) || vhost_user_server_has_in_flight(server);
 }
 
 void vus_server_drain_poll(VuServer *server)
