@@ -73,7 +73,7 @@ static int move_window(ChainWalk *w, unsigned int index)
     return 0;
 }
 
-int chain_read_table(ChainWalk *w, unsigned int index, VirtqWireDesc *wire)
+int virtq_chain_read_table(ChainWalk *w, unsigned int index, VirtqWireDesc *wire)
 {
     const uint8_t *shared;
 
@@ -118,7 +118,7 @@ static bool join_piece(VirtqPieces *p, unsigned int first, const VuPlace *place,
     return true;
 }
 
-int chain_add_pieces(ChainWalk *w, VirtqPieces *p, const VirtqDesc *d)
+int virtq_chain_add_pieces(ChainWalk *w, VirtqPieces *p, const VirtqDesc *d)
 {
     const unsigned int first = p->n;
     uint64_t addr = d->addr;

@@ -129,7 +129,7 @@ static inline void chain_read_wire(const VirtqWireDesc *shared, VirtqWireDesc *w
 }
 
 /* Entry @index of the table, which is in the table. 0 or -errno as vu_xlate(). */
-int chain_read_table(ChainWalk *w, unsigned int index, VirtqWireDesc *wire);
+int virtq_chain_read_table(ChainWalk *w, unsigned int index, VirtqWireDesc *wire);
 
 /* A piece of a buffer that is contiguous in our memory. */
 typedef struct VirtqPiece {
@@ -149,7 +149,7 @@ typedef struct VirtqPieces {
  * Cut one buffer into pieces that are contiguous for us. 0, or -errno; -EAGAIN only when it was
  * looked at to its end, or enough has been asked for.
  */
-int chain_add_pieces(ChainWalk *w, VirtqPieces *p, const VirtqDesc *d);
+int virtq_chain_add_pieces(ChainWalk *w, VirtqPieces *p, const VirtqDesc *d);
 
 /* ---- Layouts ---- */
 
