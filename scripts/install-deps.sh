@@ -31,7 +31,7 @@ packages_for()
              linux-libc-dev
         ;;
     check)
-        echo clang clang-format git qemu-system-common valgrind systemd
+        echo clang clang-format g++ git qemu-system-common valgrind systemd
         ;;
     docs)
         echo pandoc

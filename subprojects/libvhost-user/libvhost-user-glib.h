@@ -11,6 +11,10 @@
 #include <glib.h>
 #include "libvhost-user.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct VugDev {
     VuDev parent;
     GHashTable *fdmap; /* descriptor -> GSource of its watch */
@@ -40,5 +44,9 @@ GSource *vug_source_new(VugDev *dev, int fd, GIOCondition cond, vu_watch_cb vu_c
 
 /** vug_source_destroy: end and release what vug_source_new() made; NULL is fine. */
 void vug_source_destroy(GSource *src);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* LIBVHOST_USER_GLIB_H */

@@ -33,10 +33,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
-#include <linux/vhost_types.h>
-#include <linux/virtio_ring.h>
 
 #include "vu-protocol.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 typedef struct VuDev VuDev;
 typedef struct VuVirtq VuVirtq;
@@ -733,5 +735,9 @@ void vu_queue_notify_sync(VuDev *dev, VuVirtq *vq);
  * before going to sleep. Queue context.
  */
 void vu_queue_set_notification(VuDev *dev, VuVirtq *vq, int enable);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* LIBVHOST_USER_H */

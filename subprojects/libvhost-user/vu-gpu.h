@@ -89,6 +89,10 @@ typedef struct VuGpuDmabuf {
 } VuGpuDmabuf;
 static_assert(sizeof(VuGpuDmabuf) == 40, "DMABUF_SCANOUT is 40 bytes");
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /** vu_gpu_get_protocol_features: bits of VuGpuProtocolFeature that the front-end has. */
 int vu_gpu_get_protocol_features(int sock, uint64_t *ret_features);
 /** vu_gpu_set_protocol_features: those that the device will use. */
@@ -121,5 +125,9 @@ int vu_gpu_dmabuf_scanout(int sock, const VuGpuDmabuf *dmabuf, int fd);
 int vu_gpu_dmabuf_scanout2(int sock, const VuGpuDmabuf *dmabuf, uint64_t modifier, int fd);
 /** vu_gpu_dmabuf_update: show @area of it anew; returns when the front-end has read it. */
 int vu_gpu_dmabuf_update(int sock, const VuGpuArea *area);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* VU_GPU_H */

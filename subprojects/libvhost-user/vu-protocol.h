@@ -11,7 +11,13 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* What linux/virtio_ring.h has behind this is C only. */
+#if defined(__cplusplus) && !defined(VIRTIO_RING_NO_LEGACY)
+#define VIRTIO_RING_NO_LEGACY
+#endif
 #include <linux/vhost_types.h>
+#include <linux/virtio_ring.h>
 
 #define VHOST_USER_VERSION             1
 #define VHOST_USER_F_PROTOCOL_FEATURES 30
@@ -330,6 +336,6 @@ typedef struct VhostUserMsg {
 
 #define VHOST_USER_HDR_SIZE offsetof(VhostUserMsg, payload)
 static_assert(VHOST_USER_HDR_SIZE == 12, "the header is 12 bytes");
-static_assert(sizeof(((VhostUserMsg *)0)->payload) == 2056, "the largest payload is 2056 bytes");
+static_assert(offsetof(VhostUserMsg, fds) == 12 + 2056, "the largest payload is 2056 bytes");
 
 #endif /* VU_PROTOCOL_H */
