@@ -115,6 +115,13 @@ class Negotiation(ProtoCase):
             self.assertNotEqual(driver.client.ack(Request.SET_FEATURES, bytes(size)), 0)
         self.assertTrue(driver.client.alive())
 
+    def test_a_payload_of_the_largest_size_is_read_and_the_connection_stays(self):
+        driver = self.driver(start=False)
+        largest = 8 + 8 * 256   # VhostUserShMemConfig's
+        for size in (largest - 1, largest, largest):
+            self.assertNotEqual(driver.client.ack(Request.SET_FEATURES, bytes(size)), 0)
+        self.assertTrue(driver.client.alive())
+
 
 if __name__ == '__main__':
     unittest.main()

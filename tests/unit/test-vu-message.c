@@ -143,6 +143,73 @@ static void test_payload_beyond_the_largest_is_refused(void)
     }
 }
 
+static void test_payload_of_the_largest_size_arrives(void)
+{
+    VhostUserMsg msg;
+    uint8_t payload[sizeof(msg.payload)];
+    VuRig rig;
+
+    for (size_t i = 0; i < sizeof(payload); i++) {
+        payload[i] = i * 7;
+    }
+    vu_rig_init(&rig);
+    vu_client_send(&rig.client, VHOST_USER_SET_CONFIG, payload, sizeof(payload), -1);
+    g_assert_true(read_message(&rig, &msg));
+    g_assert_cmpmem(&msg.payload, msg.size, payload, sizeof(payload));
+    g_assert_cmpstr(rig.panic->str, ==, "");
+    vu_message_done(&msg);
+    vu_rig_done(&rig);
+}
+
+/* The socket takes an answer in pieces; its descriptor goes with the first of them only. */
+static gpointer send_large(gpointer opaque)
+{
+    static uint8_t data[1 << 20];
+    const int *fds = opaque; /* the socket, and what is sent */
+    VhostUserMsg msg = { .request = VHOST_USER_GET_CONFIG,
+                         .flags = VHOST_USER_VERSION,
+                         .size = sizeof(data),
+                         .data = data,
+                         .fd_num = 1 };
+
+    msg.fds[0] = fds[1];
+    g_assert_cmpint(vu_message_send(fds[0], &msg, 0), ==, 0);
+    return NULL;
+}
+
+static void test_descriptors_go_with_the_first_piece(void)
+{
+    size_t left = VHOST_USER_HDR_SIZE + (1 << 20);
+    int sv[2], fds[2], pieces = 0, least = 4096;
+    VhostUserMsg msg = { 0 };
+    GThread *thread;
+    bool fits = true;
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), ==, 0);
+    g_assert_cmpint(setsockopt(sv[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)), ==, 0);
+    g_assert_cmpint(fcntl(sv[0], F_SETFL, O_NONBLOCK), ==, 0);
+    fds[0] = sv[0];
+    fds[1] = eventfd(0, EFD_CLOEXEC);
+    thread = g_thread_new("send", send_large, fds);
+    while (left > 0) {
+        uint8_t buf[65536];
+        struct iovec iov = { buf, MIN(sizeof(buf), left) };
+        ssize_t n = vu_message_receive(sv[1], &iov, &msg, 0, &fits);
+
+        g_assert_cmpint(n, >, 0);
+        left -= n;
+        pieces++;
+    }
+    g_thread_join(thread);
+    g_assert_cmpint(pieces, >, 1);
+    g_assert_true(fits);
+    g_assert_cmpint(msg.fd_num, ==, 1);
+    vu_message_done(&msg);
+    close(fds[1]);
+    close(sv[0]);
+    close(sv[1]);
+}
+
 static void send_with_fds(VuRig *rig, int n)
 {
     int fds[32];
@@ -329,6 +396,10 @@ int main(int argc, char **argv)
     harness_add("/vu-message/end_in_the_middle_is_reported", test_end_in_the_middle_is_reported);
     harness_add("/vu-message/payload_beyond_the_largest_is_refused",
                 test_payload_beyond_the_largest_is_refused);
+    harness_add("/vu-message/payload_of_the_largest_size_arrives",
+                test_payload_of_the_largest_size_arrives);
+    harness_add("/vu-message/descriptors_go_with_the_first_piece",
+                test_descriptors_go_with_the_first_piece);
     harness_add("/vu-message/eight_descriptors_arrive_in_order",
                 test_eight_descriptors_arrive_in_order);
     harness_add("/vu-message/more_than_eight_descriptors_end_the_connection",

@@ -4,6 +4,8 @@
  */
 #include "qemu/osdep.h"
 #include <linux/virtio_config.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
 
 #include "harness.h"
 #include "vu-rig.h"
@@ -328,6 +330,41 @@ static void test_call_descriptor_can_change_while_running(void)
     vu_queue_notify(&rig.dev, vu_get_queue(&rig.dev, 0));
     close(p[0]);
     vu_rig_done(&rig);
+}
+
+/* A blocking one would stop the queue's thread; its description is the client's, too. */
+static void assert_made_non_blocking(VuRig *rig, uint32_t request, int fd)
+{
+    g_assert_cmpint(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK), ==, 0);
+    vu_client_send_file(&rig->client, request, 0, fd);
+    vu_rig_accepted(rig, request);
+    g_assert_cmpint(fcntl(fd, F_GETFL) & O_NONBLOCK, !=, 0);
+}
+
+static void test_descriptors_of_a_ring_are_made_non_blocking(void)
+{
+    static const uint32_t requests[] = { VHOST_USER_SET_VRING_KICK, VHOST_USER_SET_VRING_CALL,
+                                         VHOST_USER_SET_VRING_ERR };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(requests); i++) {
+        int event = eventfd(0, EFD_CLOEXEC), sv[2], p[2];
+        VuRig rig;
+
+        ready(&rig);
+        vu_rig_start(&rig, 0, 16);
+        g_assert_cmpint(pipe2(p, O_CLOEXEC), ==, 0);
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), ==, 0);
+        assert_made_non_blocking(&rig, requests[i], event);
+        assert_made_non_blocking(&rig, requests[i], sv[0]);
+        assert_made_non_blocking(&rig, requests[i],
+                                 p[requests[i] == VHOST_USER_SET_VRING_KICK ? 0 : 1]);
+        vu_rig_done(&rig);
+        close(event);
+        close(sv[0]);
+        close(sv[1]);
+        close(p[0]);
+        close(p[1]);
+    }
 }
 
 static void test_running_ring_keeps_its_shape(void)
@@ -713,6 +750,8 @@ static void add_running(void)
 {
     harness_add("/vu-vring/call_descriptor_can_change_while_running",
                 test_call_descriptor_can_change_while_running);
+    harness_add("/vu-vring/descriptors_of_a_ring_are_made_non_blocking",
+                test_descriptors_of_a_ring_are_made_non_blocking);
     harness_add("/vu-vring/running_ring_keeps_its_shape", test_running_ring_keeps_its_shape);
     harness_add("/vu-vring/stop_answers_when_the_requests_are_done",
                 test_stop_answers_when_the_requests_are_done);
