@@ -5,7 +5,8 @@
     foreign.py --qemu FOLDER [--rounds 5] [--case read-32 ...] [--json FILE]
 
 The client is `qemu-img bench` through libblkio, of the QEMU that unpack-qemu.sh has put into FOLDER;
-its own daemon is a peer, and so is the one that is installed. Each round measures every daemon once,
+its own daemon is a peer, and so is the one that is installed; `straight` is the same client with
+io_uring on the file itself. Each round measures every daemon once,
 beginning with another one each time. A table tells the median and the range of the rounds, and the
 rates against the peers; cases in which the client takes a CPU for itself are marked, for there the
 client is what is measured. Without a client there is one line that says so, and nothing is measured.
@@ -99,14 +100,13 @@ def served(daemon, image, path, direct):
             os.unlink(path)
 
 
-def run_client(qemu, path, case):
-    """Requests a second in thousands, and the CPUs that the client takes."""
+def run_client(qemu, disk, case):
+    """Requests a second in thousands, and the CPUs that the client takes; @disk: image options."""
     write, depth, size, _, count = case
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [*qemu.command('qemu-img'), 'bench', *(['-w'] if write else []), '-c', str(count), '-d',
-         str(depth), '-s', str(size), '-S', str(max(STEP, size)), '-t', 'none', '--image-opts',
-         f'driver=virtio-blk-vhost-user,path={path},cache.direct=on'],
+         str(depth), '-s', str(size), '-S', str(max(STEP, size)), '--image-opts', disk],
         env=qemu.env, stdout=subprocess.PIPE, text=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = completed_seconds(done.stdout)
@@ -115,37 +115,47 @@ def run_client(qemu, path, case):
 
 
 def contestants(qemu, ours, peer_aio):
-    """{name: (command, environment, more options of the node)}"""
+    """{name: (command, environment, more options of the node)}; no command: the file itself."""
     found = {'ours': ([ours], None, '')}
     installed = shutil.which('qemu-storage-daemon')
     more = f',aio={peer_aio}' if peer_aio else ''
     if installed:
         found['installed'] = ([installed], None, more)
     found['unpacked'] = (qemu.command('qemu-storage-daemon'), qemu.env, more)
+    found['straight'] = (None, qemu.env, '')
     return found
 
 
-def make_image(path):
-    """A file whose pages are in the page cache one by one."""
+def measure_once(qemu, daemon, folder, image, case):
+    """What one daemon, or none, makes of a case."""
+    direct = 'on' if case[3] else 'off'
+    if daemon[0] is None:
+        return run_client(qemu, f'driver=io_uring,filename={image},cache.direct={direct}', case)
+    path = os.path.join(folder, 'socket')
+    with served(daemon, image, path, case[3]):
+        return run_client(qemu, f'driver=virtio-blk-vhost-user,path={path},cache.direct=on', case)
+
+
+def make_image(path, piece):
+    """A file in the page cache, whose folios are as large as it was written in pieces of."""
     with open(path, 'wb', buffering=0) as file:
-        for _ in range(FILE_SIZE // 4096):
-            file.write(os.urandom(4096))
+        for _ in range(FILE_SIZE // piece):
+            file.write(os.urandom(piece))
         os.fsync(file.fileno())
 
 
-def measure(qemu, daemons, names, rounds):
+def measure(qemu, daemons, names, rounds, piece=4096):
     """{case: {daemon: [(rate, client's CPUs), ...]}}"""
     results = {name: {daemon: [] for daemon in daemons} for name in names}
     with tempfile.TemporaryDirectory(prefix='bench-', dir=os.environ.get('TMPDIR')) as folder:
         image = os.path.join(folder, 'image')
-        make_image(image)
+        make_image(image, piece)
         for turn in range(rounds):
             for name in names:
                 order = list(daemons)
                 for daemon in order[turn % len(order):] + order[:turn % len(order)]:
-                    path = os.path.join(folder, daemon)
-                    with served(daemons[daemon], image, path, CASES[name][3]):
-                        results[name][daemon].append(run_client(qemu, path, CASES[name]))
+                    results[name][daemon].append(
+                        measure_once(qemu, daemons[daemon], folder, image, CASES[name]))
     return results
 
 
@@ -184,6 +194,8 @@ def main():
     parser.add_argument('--case', action='append', choices=CASES, help='default: all')
     parser.add_argument('--peer-aio', choices=('threads', 'native', 'io_uring'),
                         help='the aio of the peers (default: their default); ours stays as it is')
+    parser.add_argument('--large-folios', action='store_true',
+                        help='the file is cached in large folios, as after one sequential read')
     parser.add_argument('--json', help='file that gets all figures')
     args = parser.parse_args()
     qemu = Unpacked(args.qemu)
@@ -193,8 +205,10 @@ def main():
     daemons = contestants(qemu, args.daemon, args.peer_aio)
     about = machine()
     for name, (command, env, _) in daemons.items():
-        about[name] = version_of(command, env)
-    results = measure(qemu, daemons, args.case or list(CASES), args.rounds)
+        if command:
+            about[name] = version_of(command, env)
+    results = measure(qemu, daemons, args.case or list(CASES), args.rounds,
+                      MIB if args.large_folios else 4096)
     print(json.dumps(about, indent=2))
     print(table(results))
     if args.json:

@@ -337,6 +337,13 @@ class Shared(QmpCase):
         connection.sendall(b'\x01c{"execute": "query-status"}')
         self.assertIn(b'CommandNotFound', read_until(b'\n'))
 
+    def test_a_key_ends_the_program(self):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(TIMEOUT)
+            connection.connect(self.daemon.path('c.sock'))
+            connection.sendall(b'\x01x')
+            self.assertEqual(self.daemon.process.wait(TIMEOUT), 0)
+
     def test_monitor_by_datagrams(self):
         peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.addCleanup(peer.close)

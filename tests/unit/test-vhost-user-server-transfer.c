@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The vhost-user server's answers: how they go out in pieces, over drains, and with descriptors.
+ * The vhost-user server's messages: how answers go out in pieces, over drains, and with
+ * descriptors; how much one that comes may have.
  *
  * Everything runs in one thread: the client's socket never blocks, and how much the server's takes
  * is up to the test.
  */
 #include "qemu/osdep.h"
 #include <dirent.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include "harness.h"
 #include "io/channel-socket.h"
@@ -318,22 +320,88 @@ static void test_attach_during_a_drain_is_an_error_of_the_caller(void)
     g_test_trap_assert_stderr("*quiescing*");
 }
 
+/* The header of a message with @size bytes of payload has come: is the client still there? */
+static bool header_is_taken(uint32_t size)
+{
+    uint32_t head[3] = { VHOST_USER_GET_FEATURES, VHOST_USER_VERSION, size };
+    bool taken;
+
+    begin();
+    g_assert_cmpint(send(client, head, sizeof(head), 0), ==, sizeof(head));
+    settle();
+    taken = qatomic_read(&server.life) == VU_SERVER_SERVING;
+    g_assert_true(taken == (server.rx.done == HEADER));
+    end();
+    return taken;
+}
+
+static void test_payload_may_be_as_large_as_there_is_room(void)
+{
+    const uint32_t largest = sizeof(((VhostUserMsg *)NULL)->payload);
+
+    g_assert_true(header_is_taken(largest - 1));
+    g_assert_true(header_is_taken(largest));
+    if (g_test_subprocess()) {
+        g_assert_false(header_is_taken(largest + 1));
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_test_trap_assert_passed();
+    g_test_trap_assert_stderr("*bytes of payload, at most * fit*");
+}
+
+/* Whoever signals with it, or reads it, must not be held up. */
+static void test_descriptors_that_come_do_not_block(void)
+{
+    static const uint32_t requests[] = { VHOST_USER_SET_VRING_CALL, VHOST_USER_SET_VRING_ERR,
+                                         VHOST_USER_SET_VRING_KICK };
+
+    begin();
+    for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+        struct {
+            uint32_t head[3];
+            uint64_t queue;
+        } QEMU_PACKED bytes = { { requests[i], VHOST_USER_VERSION, sizeof(uint64_t) }, 0 };
+        union {
+            struct cmsghdr cmsg;
+            uint8_t room[CMSG_SPACE(sizeof(int))];
+        } control = { .cmsg = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+        struct iovec iov = { &bytes, sizeof(bytes) };
+        struct msghdr msg = { .msg_iov = &iov,
+                              .msg_iovlen = 1,
+                              .msg_control = &control,
+                              .msg_controllen = sizeof(control) };
+        int fd = eventfd(0, EFD_CLOEXEC);
+
+        *(int *)CMSG_DATA(&control.cmsg) = fd;
+        g_assert_cmpint(sendmsg(client, &msg, 0), ==, sizeof(bytes));
+        settle();
+        g_assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+        close(fd);
+    }
+    end();
+}
+
 int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
     module_call_init(MODULE_INIT_QOM);
     qemu_init_main_loop(&error_abort);
     server_end = -1;
-    harness_add("/vhost-user-server-answers/come_in_any_pieces", test_answer_in_pieces);
-    harness_add("/vhost-user-server-answers/go_on_after_a_drain",
+    harness_add("/vhost-user-server-transfer/answers_come_in_any_pieces", test_answer_in_pieces);
+    harness_add("/vhost-user-server-transfer/answers_go_on_after_a_drain",
                 test_drain_in_the_middle_of_an_answer);
-    harness_add("/vhost-user-server-answers/go_on_after_a_detach",
+    harness_add("/vhost-user-server-transfer/answers_go_on_after_a_detach",
                 test_detach_in_the_middle_of_an_answer);
-    harness_add("/vhost-user-server-answers/descriptors_of_answers_do_not_stay",
+    harness_add("/vhost-user-server-transfer/descriptors_of_answers_do_not_stay",
                 test_descriptors_of_answers_do_not_stay);
-    harness_add("/vhost-user-server-answers/descriptors_nobody_takes_do_not_stay",
+    harness_add("/vhost-user-server-transfer/descriptors_nobody_takes_do_not_stay",
                 test_descriptor_of_an_answer_that_nobody_takes);
-    harness_add("/vhost-user-server-answers/attach_during_a_drain_is_the_callers_error",
+    harness_add("/vhost-user-server-transfer/attach_during_a_drain_is_the_callers_error",
                 test_attach_during_a_drain_is_an_error_of_the_caller);
+    harness_add("/vhost-user-server-transfer/payload_may_be_as_large_as_there_is_room",
+                test_payload_may_be_as_large_as_there_is_room);
+    harness_add("/vhost-user-server-transfer/descriptors_that_come_do_not_block",
+                test_descriptors_that_come_do_not_block);
     return harness_run();
 }
