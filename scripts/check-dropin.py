@@ -24,6 +24,17 @@ HEADERS = ['include/qemu/vhost-user-server.h', 'util/vhost-user-server-private.h
            'block/export/vhost-user-blk-options.h', 'block/export/vhost-user-blk-queue.h',
            'block/export/vhost-user-blk-server.h',
            'block/export/virtio-blk-handler.h']
+# What looks like a part of the set, but is only ours.
+OURS = ['block/export/vhost-user-blk-query.c', 'block/export/vhost-user-blk-query.h']
+PLACES = ['include/qemu/vhost-user-server*.h', 'util/vhost-user-server*',
+          'block/export/vhost-user-blk-*', 'block/export/virtio-blk-handler*']
+# The warnings that QEMU is compiled with, as errors, but for those that are about headers not of the set.
+WARNINGS = ['-Wall', '-Werror', '-Wempty-body', '-Wendif-labels', '-Wexpansion-to-defined',
+            '-Wformat-security', '-Wformat-y2k', '-Wignored-qualifiers', '-Wimplicit-fallthrough=2',
+            '-Winit-self', '-Wmissing-format-attribute', '-Wmissing-prototypes', '-Wnested-externs',
+            '-Wold-style-definition', '-Wshadow=local', '-Wstrict-prototypes',
+            '-Wtype-limits', '-Wundef', '-Wvla', '-Wwrite-strings',
+            '-Wno-unknown-warning-option']
 CC = os.environ.get('CC', 'gcc')
 
 
@@ -49,7 +60,13 @@ def check_includes(path, allowed, complaints):
 
 
 def check_list(complaints):
-    """docs/devel/compatibility.md names all of the set, and nothing else."""
+    """The set is all that lies at its places; docs/devel/compatibility.md names it, and nothing else."""
+    found = {path.as_posix() for place in PLACES for top in pathlib.Path('.').glob(place)
+             for path in [top, *top.rglob('*')] if path.is_file()}
+    for name in sorted(found - set(SET + HEADERS + OURS)):
+        complaints.append(f'{name}: of the drop-in set, or OURS? scripts/check-dropin.py does not say')
+    for name in sorted(set(SET + HEADERS + OURS) - found):
+        complaints.append(f'{name}: scripts/check-dropin.py names it, but there is no such file')
     text = pathlib.Path('docs/devel/compatibility.md').read_text(encoding='utf-8')
     text = text[text.index('## The drop-in set'):]
     listed = set(re.findall(r'^    (\S+\.[ch])$', text, re.M))
@@ -62,7 +79,7 @@ def undefined(path, build, folder):
     packages = subprocess.run(['pkg-config', '--cflags', 'glib-2.0'], capture_output=True,
                               text=True, check=True).stdout.split()
     obj = os.path.join(folder, os.path.basename(path) + '.o')
-    subprocess.run([CC, '-c', '-O2', '-std=gnu11', '-Wall', '-Werror', '-D_GNU_SOURCE',
+    subprocess.run([CC, '-c', '-O2', '-std=gnu11', *WARNINGS, '-D_GNU_SOURCE',
                     '-D_FILE_OFFSET_BITS=64', '-I', 'include', '-I', '.', '-I', build,
                     '-I', 'subprojects/libvhost-user', *packages, '-o', obj, path], check=True)
     out = subprocess.run(['nm', '-u', obj], capture_output=True, text=True, check=True).stdout
