@@ -34,7 +34,7 @@ WARNINGS = ['-Wall', '-Werror', '-Wempty-body', '-Wendif-labels', '-Wexpansion-t
             '-Winit-self', '-Wmissing-format-attribute', '-Wmissing-prototypes', '-Wnested-externs',
             '-Wold-style-definition', '-Wshadow=local', '-Wstrict-prototypes',
             '-Wtype-limits', '-Wundef', '-Wvla', '-Wwrite-strings',
-            '-Wno-unknown-warning-option']
+            '-Wno-unknown-warning-option', '-Wno-ignored-attributes']
 CC = os.environ.get('CC', 'gcc')
 
 
