@@ -229,6 +229,47 @@ int qemu_chr_fe_write_all(CharFrontend *c, const uint8_t *buf, int len)
     return done;
 }
 
+int qemu_chr_fe_read_all(CharFrontend *c, uint8_t *buf, int len)
+{
+    ChardevClass *cc = c->chr ? CHARDEV_GET_CLASS(c->chr) : NULL;
+    int done = 0;
+
+    if (!cc || !cc->chr_sync_read) {
+        errno = EINVAL;
+        return cc ? -1 : 0;
+    }
+    while (done < len) {
+        int n = cc->chr_sync_read(c->chr, buf + done, len - done);
+
+        if (n <= 0) {
+            return n < 0 ? n : done;
+        }
+        done += n;
+    }
+    return done;
+}
+
+int qemu_chr_fe_set_msgfds(CharFrontend *c, int *fds, int num)
+{
+    ChardevClass *cc = c->chr ? CHARDEV_GET_CLASS(c->chr) : NULL;
+
+    return cc && cc->set_msgfds ? cc->set_msgfds(c->chr, fds, num) : -1;
+}
+
+int qemu_chr_fe_get_msgfds(CharFrontend *c, int *fds, int num)
+{
+    ChardevClass *cc = c->chr ? CHARDEV_GET_CLASS(c->chr) : NULL;
+
+    return cc && cc->get_msgfds ? cc->get_msgfds(c->chr, fds, num) : -1;
+}
+
+int qemu_chr_fe_get_msgfd(CharFrontend *c)
+{
+    int fd;
+
+    return qemu_chr_fe_get_msgfds(c, &fd, 1) == 1 ? fd : -1;
+}
+
 void qemu_chr_fe_printf(CharFrontend *c, const char *fmt, ...)
 {
     g_autofree char *text = NULL;

@@ -10,6 +10,7 @@
  * has left the tree meanwhile.
  */
 #include "qemu/osdep.h"
+#include "char-msgfds.h"
 #include "char-open.h"
 #include "chardev/char-fe.h"
 #include <glib-unix.h>
@@ -39,6 +40,9 @@ typedef struct SocketChardev {
     QIONetListener *listener;
     GSource *reconnect_timer;
     bool failure_reported;
+    /* Of the connection. */
+    CharMsgfds in;
+    CharMsgfds out;
 } SocketChardev;
 
 DECLARE_INSTANCE_CHECKER(SocketChardev, SOCKET_CHARDEV, TYPE_CHARDEV_SOCKET)
@@ -87,15 +91,57 @@ static void update_filename(SocketChardev *s)
     }
 }
 
+static ssize_t read_some(void *opaque, QIOChannel *ioc, uint8_t *buf, size_t len)
+{
+    return char_msgfds_read(&SOCKET_CHARDEV(opaque)->in, ioc, buf, len);
+}
+
 static gboolean socket_chr_read(QIOChannel *ioc, GIOCondition cond, gpointer data)
 {
     g_autoptr(Chardev) chr = CHARDEV(object_ref(data));
 
-    if (!qemu_chr_take_input(chr, ioc)) {
+    if (!qemu_chr_take_input_by(chr, ioc, read_some)) {
         CHARDEV_GET_CLASS(chr)->chr_disconnect(chr);
     }
     qemu_chr_be_update_read_handlers(chr);
     return G_SOURCE_CONTINUE;
+}
+
+static int socket_chr_sync_read(Chardev *chr, uint8_t *buf, int len)
+{
+    g_autoptr(Chardev) ref = CHARDEV(object_ref(OBJECT(chr)));
+    SocketChardev *s = SOCKET_CHARDEV(chr);
+    ssize_t n;
+
+    if (s->state != SOCKET_CONNECTED) {
+        return 0;
+    }
+    while ((n = char_msgfds_read(&s->in, s->ioc, buf, len)) == QIO_CHANNEL_ERR_BLOCK) {
+        qio_channel_wait(s->ioc, G_IO_IN);
+    }
+    if (n <= 0) {
+        CHARDEV_GET_CLASS(chr)->chr_disconnect(chr);
+        errno = EIO;
+    }
+    return n;
+}
+
+static int socket_chr_set_msgfds(Chardev *chr, int *fds, int num)
+{
+    SocketChardev *s = SOCKET_CHARDEV(chr);
+
+    char_msgfds_clear(&s->out);
+    if (s->state != SOCKET_CONNECTED ||
+        !qio_channel_has_feature(s->ioc, QIO_CHANNEL_FEATURE_FD_PASS)) {
+        return -1;
+    }
+    char_msgfds_set(&s->out, fds, num);
+    return 0;
+}
+
+static int socket_chr_get_msgfds(Chardev *chr, int *fds, int num)
+{
+    return char_msgfds_take(&SOCKET_CHARDEV(chr)->in, fds, num);
 }
 
 static void socket_chr_update_read_handler(Chardev *chr)
@@ -107,7 +153,9 @@ static int socket_chr_write(Chardev *chr, const uint8_t *buf, int len)
 {
     SocketChardev *s = SOCKET_CHARDEV(chr);
 
-    return s->state == SOCKET_CONNECTED ? qemu_chr_write_channel(s->ioc, buf, len) : len;
+    return s->state == SOCKET_CONNECTED
+               ? qemu_chr_write_done(char_msgfds_write(&s->out, s->ioc, buf, len))
+               : len;
 }
 
 static QIOChannel *socket_chr_out_channel(Chardev *chr)
@@ -222,6 +270,8 @@ static void socket_chr_disconnect(Chardev *chr)
     qemu_chr_watch_input(chr, NULL, NULL);
     qio_channel_shutdown(s->ioc, QIO_CHANNEL_SHUTDOWN_BOTH, NULL);
     g_clear_pointer(&s->ioc, object_unref);
+    char_msgfds_clear(&s->in);
+    char_msgfds_clear(&s->out);
     set_state(s, SOCKET_DISCONNECTED);
     update_filename(s);
     qemu_chr_be_event(chr, CHR_EVENT_CLOSED);
@@ -446,6 +496,8 @@ static void socket_chr_finalize(Object *obj)
     }
     qemu_chr_watch_input(CHARDEV(obj), NULL, NULL);
     object_unref(s->ioc);
+    char_msgfds_clear(&s->in);
+    char_msgfds_clear(&s->out);
     qapi_free_SocketAddress(s->addr);
 }
 
@@ -455,6 +507,9 @@ static void socket_chr_class_init(ObjectClass *oc, const void *data)
 
     cc->open = socket_chr_open;
     cc->chr_write = socket_chr_write;
+    cc->set_msgfds = socket_chr_set_msgfds;
+    cc->get_msgfds = socket_chr_get_msgfds;
+    cc->chr_sync_read = socket_chr_sync_read;
     cc->chr_out_channel = socket_chr_out_channel;
     cc->chr_update_read_handler = socket_chr_update_read_handler;
     cc->chr_disconnect = socket_chr_disconnect;

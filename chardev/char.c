@@ -100,14 +100,24 @@ void qemu_chr_watch_input(Chardev *chr, QIOChannel *ioc, QIOChannelFunc func)
     g_clear_pointer(&chr->gsource, g_source_unref);
 }
 
+static ssize_t read_bytes(void *opaque, QIOChannel *ioc, uint8_t *buf, size_t len)
+{
+    return qio_channel_read(ioc, (char *)buf, len, NULL);
+}
+
 bool qemu_chr_take_input(Chardev *chr, QIOChannel *ioc)
+{
+    return qemu_chr_take_input_by(chr, ioc, read_bytes);
+}
+
+bool qemu_chr_take_input_by(Chardev *chr, QIOChannel *ioc, ChardevReadFunc *read)
 {
     uint8_t buf[READ_BUF_LEN];
     int room = MIN(qemu_chr_be_can_write(chr), (int)sizeof(buf));
     ssize_t n = QIO_CHANNEL_ERR_BLOCK;
 
     if (room > 0) {
-        n = qio_channel_read(ioc, buf, room, NULL);
+        n = read(chr, ioc, buf, room);
     }
     if (n > 0) {
         qemu_chr_be_write(chr, buf, n);
@@ -115,16 +125,19 @@ bool qemu_chr_take_input(Chardev *chr, QIOChannel *ioc)
     return n > 0 || n == QIO_CHANNEL_ERR_BLOCK;
 }
 
-int qemu_chr_write_channel(QIOChannel *ioc, const uint8_t *buf, int len)
+int qemu_chr_write_done(ssize_t n)
 {
-    ssize_t n = qio_channel_write(ioc, buf, len, NULL);
-
     if (n < 0) {
         /* A broken connection is noticed by the reader, after what still waits there. */
         errno = n == QIO_CHANNEL_ERR_BLOCK ? EAGAIN : EPIPE;
         return -1;
     }
     return n;
+}
+
+int qemu_chr_write_channel(QIOChannel *ioc, const uint8_t *buf, int len)
+{
+    return qemu_chr_write_done(qio_channel_write(ioc, buf, len, NULL));
 }
 
 GSource *qemu_chr_timeout_add_ms(Chardev *chr, guint ms, GSourceFunc func, void *opaque)

@@ -72,6 +72,28 @@ int qemu_chr_fe_write(CharFrontend *c, const uint8_t *buf, int len);
 /* qemu_chr_fe_write_all: write all of it, blocking; the number written, or -1 with errno. */
 int qemu_chr_fe_write_all(CharFrontend *c, const uint8_t *buf, int len);
 /*
+ * qemu_chr_fe_read_all: read @len bytes, blocking: @len, fewer at the end of the stream or where
+ * nobody is connected, or -1 with errno (EINVAL: the device cannot). What the device reads by
+ * itself goes to fd_read(); so there are no handlers meanwhile.
+ */
+int qemu_chr_fe_read_all(CharFrontend *c, uint8_t *buf, int len);
+
+/*
+ * qemu_chr_fe_set_msgfds: the @num descriptors go with the first byte that is written from now on,
+ * instead of those of the last call; they stay the caller's, and open until then. 0, or -1: nobody
+ * is connected, or the device carries none.
+ */
+int qemu_chr_fe_set_msgfds(CharFrontend *c, int *fds, int num);
+/*
+ * qemu_chr_fe_get_msgfds: up to @num of the descriptors that came with the last bytes that had any;
+ * they are the caller's, the rest is closed. How many, or -1: the device carries none. Those that
+ * nobody gets are closed when others come.
+ */
+int qemu_chr_fe_get_msgfds(CharFrontend *c, int *fds, int num);
+/* qemu_chr_fe_get_msgfd: the first of them; -1: there is none. */
+int qemu_chr_fe_get_msgfd(CharFrontend *c);
+
+/*
  * qemu_chr_fe_wait_writable: block until the output can take bytes (or is broken), at most
  * @timeout_ms (-1: for ever). False when the time is over or there is nothing to wait for.
  */

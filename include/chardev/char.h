@@ -77,6 +77,11 @@ struct ChardevClass {
     void (*chr_detach)(Chardev *chr, CharFrontend *fe);
     /* Write at most @len bytes now: the number, or -1 with errno (EAGAIN: later). */
     int (*chr_write)(Chardev *chr, const uint8_t *buf, int len);
+    /* Descriptors beside the bytes, as qemu_chr_fe_set_msgfds() and _get_msgfds(); NULL: none. */
+    int (*set_msgfds)(Chardev *chr, int *fds, int num);
+    int (*get_msgfds)(Chardev *chr, int *fds, int num);
+    /* Block for input: bytes, 0 at the end, or -1 with errno. NULL: it cannot. */
+    int (*chr_sync_read)(Chardev *chr, uint8_t *buf, int len);
     /* The channel that output goes to, NULL if it has none (now). */
     QIOChannel *(*chr_out_channel)(Chardev *chr);
     /* Start or stop watching the input, as the frontend can take it. */
@@ -161,6 +166,12 @@ void qemu_chr_watch_input(Chardev *chr, QIOChannel *ioc, QIOChannelFunc func);
  */
 bool qemu_chr_take_input(Chardev *chr, QIOChannel *ioc);
 
+/* The same by another function than qio_channel_read(), with its results; it gets @chr. */
+typedef ssize_t ChardevReadFunc(void *chr, QIOChannel *ioc, uint8_t *buf, size_t len);
+bool qemu_chr_take_input_by(Chardev *chr, QIOChannel *ioc, ChardevReadFunc *read);
+
+/* qemu_chr_write_done: what chr_write() returns where a channel's write has returned @n. */
+int qemu_chr_write_done(ssize_t n);
 /* qemu_chr_write_channel: chr_write() for a device whose output is @ioc. */
 int qemu_chr_write_channel(QIOChannel *ioc, const uint8_t *buf, int len);
 

@@ -192,6 +192,157 @@ static void test_descriptor(void)
     char_rig_done(&rig);
 }
 
+static int temporary_file(const char *name)
+{
+    g_autofree char *path = harness_tmpfile(name);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    g_assert_cmpint(fd, >=, 0);
+    return fd;
+}
+
+static void send_fd(int sock, const char *byte, int fd)
+{
+    union {
+        struct cmsghdr cmsg;
+        uint8_t room[CMSG_SPACE(sizeof(int))];
+    } control = { .cmsg = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+    struct iovec iov = { (char *)byte, 1 };
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+    };
+
+    *(int *)CMSG_DATA(&control.cmsg) = fd;
+    g_assert_cmpint(sendmsg(sock, &msg, 0), ==, 1);
+}
+
+/* The descriptor that came with the next byte, -1: none. */
+static int receive_fd(int sock, char byte)
+{
+    uint8_t control[CMSG_SPACE(sizeof(int))];
+    char got;
+    struct iovec iov = { &got, 1 };
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+    };
+
+    g_assert_cmpint(recvmsg(sock, &msg, MSG_CMSG_CLOEXEC), ==, 1);
+    g_assert_cmpint(got, ==, byte);
+    return msg.msg_controllen ? *(int *)CMSG_DATA(CMSG_FIRSTHDR(&msg)) : -1;
+}
+
+static bool same_file(int a, int b)
+{
+    struct stat sa, sb;
+
+    g_assert_cmpint(fstat(a, &sa), ==, 0);
+    g_assert_cmpint(fstat(b, &sb), ==, 0);
+    return sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
+static void attach_to_pair(CharRig *rig, int *peer, int room)
+{
+    g_autofree char *text = NULL;
+    int sv[2];
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), ==, 0);
+    text = g_strdup_printf("socket,id=a,fd=%d", sv[0]);
+    char_rig_attach(rig, char_rig_new(text), room);
+    *peer = sv[1];
+}
+
+static void test_descriptors_go(void)
+{
+    int one[] = { temporary_file("one"), temporary_file("two") }, peer, fd;
+    CharRig rig;
+
+    attach_to_pair(&rig, &peer, 100);
+    g_assert_cmpint(qemu_chr_fe_set_msgfds(&rig.fe, &one[0], 1), ==, 0);
+    g_assert_cmpint(qemu_chr_fe_set_msgfds(&rig.fe, &one[1], 1), ==, 0);
+    g_assert_cmpint(qemu_chr_fe_write(&rig.fe, (const uint8_t *)"ab", 2), ==, 2);
+    g_assert_cmpint(qemu_chr_fe_write(&rig.fe, (const uint8_t *)"c", 1), ==, 1);
+    fd = receive_fd(peer, 'a');
+    g_assert_true(same_file(fd, one[1]));
+    close(fd);
+    g_assert_cmpint(receive_fd(peer, 'b'), ==, -1);
+    g_assert_cmpint(receive_fd(peer, 'c'), ==, -1);
+    /* Not those of a connection that is gone. */
+    g_assert_cmpint(qemu_chr_fe_set_msgfds(&rig.fe, &one[0], 1), ==, 0);
+    qemu_chr_fe_disconnect(&rig.fe);
+    g_assert_cmpint(qemu_chr_fe_set_msgfds(&rig.fe, &one[0], 1), ==, -1);
+    char_rig_done(&rig);
+    close(peer);
+    close(one[0]);
+    close(one[1]);
+}
+
+static void test_descriptors_come(void)
+{
+    int file = temporary_file("one"), fds[4], peer, fd;
+    CharRig rig;
+
+    attach_to_pair(&rig, &peer, 100);
+    g_assert_cmpint(qemu_chr_fe_get_msgfd(&rig.fe), ==, -1);
+    send_fd(peer, "a", file);
+    char_rig_wait_input(&rig, 1);
+    g_assert_cmpint(write(peer, "b", 1), ==, 1);
+    char_rig_wait_input(&rig, 2);
+    fd = qemu_chr_fe_get_msgfd(&rig.fe);
+    g_assert_true(same_file(fd, file));
+    close(fd);
+    g_assert_cmpint(qemu_chr_fe_get_msgfds(&rig.fe, fds, 4), ==, 0);
+    /* Nobody takes these: the next ones, or the end, close them. */
+    send_fd(peer, "c", file);
+    char_rig_wait_input(&rig, 3);
+    send_fd(peer, "d", file);
+    char_rig_wait_input(&rig, 4);
+    g_assert_cmpint(qemu_chr_fe_get_msgfds(&rig.fe, fds, 4), ==, 1);
+    close(fds[0]);
+    send_fd(peer, "e", file);
+    char_rig_wait_input(&rig, 5);
+    close(peer);
+    char_rig_wait_events(&rig, 1, 1);
+    g_assert_cmpint(qemu_chr_fe_get_msgfd(&rig.fe), ==, -1);
+    char_rig_done(&rig);
+    close(file);
+}
+
+static void test_no_descriptors_elsewhere(void)
+{
+    int fd = 0;
+    CharRig rig;
+
+    char_rig_attach(&rig, char_rig_new("null,id=a"), 0);
+    g_assert_cmpint(qemu_chr_fe_set_msgfds(&rig.fe, &fd, 1), ==, -1);
+    g_assert_cmpint(qemu_chr_fe_get_msgfd(&rig.fe), ==, -1);
+    g_assert_cmpint(qemu_chr_fe_read_all(&rig.fe, (uint8_t *)&fd, 1), ==, -1);
+    g_assert_cmpint(errno, ==, EINVAL);
+    char_rig_done(&rig);
+}
+
+static void test_reading_blocks_for_all(void)
+{
+    int file = temporary_file("one"), peer, fd;
+    uint8_t buf[8];
+    CharRig rig;
+
+    attach_to_pair(&rig, &peer, 0);
+    send_fd(peer, "a", file);
+    g_assert_cmpint(write(peer, "bcd", 3), ==, 3);
+    g_assert_cmpint(qemu_chr_fe_read_all(&rig.fe, buf, 3), ==, 3);
+    g_assert_cmpmem(buf, 3, "abc", 3);
+    fd = qemu_chr_fe_get_msgfd(&rig.fe);
+    g_assert_true(same_file(fd, file));
+    close(fd);
+    close(peer);
+    /* The frontend hears of the end before this returns. */
+    g_assert_cmpint(qemu_chr_fe_read_all(&rig.fe, buf, 3), ==, 1);
+    g_assert_cmpuint(rig.closed, ==, 1);
+    g_assert_cmpint(qemu_chr_fe_read_all(&rig.fe, buf, 3), ==, 0);
+    char_rig_done(&rig);
+    close(file);
+}
+
 static void test_interrupt(void)
 {
     g_autofree char *path = harness_tmpfile("s");
@@ -254,5 +405,9 @@ int main(int argc, char **argv)
     harness_add("/char-socket/waiting_for_a_client_can_be_interrupted", test_interrupt);
     harness_add("/char-socket/contradictory_options_are_refused", test_contradictions);
     harness_add("/char-socket/filename_says_whether_somebody_is_there", test_filename);
+    harness_add("/char-socket/descriptors_go_with_the_first_byte", test_descriptors_go);
+    harness_add("/char-socket/descriptors_come_and_do_not_stay", test_descriptors_come);
+    harness_add("/char-socket/other_devices_carry_no_descriptors", test_no_descriptors_elsewhere);
+    harness_add("/char-socket/reading_blocks_for_all_of_it", test_reading_blocks_for_all);
     return harness_run();
 }
