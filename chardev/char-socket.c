@@ -109,7 +109,6 @@ static gboolean socket_chr_read(QIOChannel *ioc, GIOCondition cond, gpointer dat
 
 static int socket_chr_sync_read(Chardev *chr, uint8_t *buf, int len)
 {
-    g_autoptr(Chardev) ref = CHARDEV(object_ref(OBJECT(chr)));
     SocketChardev *s = SOCKET_CHARDEV(chr);
     ssize_t n;
 
