@@ -138,6 +138,28 @@ class MultiThread(unittest.TestCase):
         self.drivers.append(BlkDriver(path, queues=QUEUES))
         self.both_threads_work(self.drivers[-1], daemon)
 
+    def test_all_threads_write_parts_of_the_same_blocks(self):
+        self.daemon.qmp.command('blockdev-add', node_name='parts', driver='blkdebug',
+                                image='disk', align=BLOCK)
+        self.add('parts')
+        driver = self.driver('parts')
+        slots, sectors = 24, BLOCK // 512 // QUEUES
+
+        def requests(number):
+            # Two sectors of a block are each queue's; and some whole blocks behind them.
+            parts = [[(slot // sectors * 8 + queue * sectors + slot % sectors,
+                       bytes([number, queue, slot, 2]) * 128) for slot in range(slots)]
+                     for queue in range(QUEUES)]
+            whole = [[((1000 + queue * 4 + slot) * 8, bytes([number, queue, slot, 3]) * 1024)
+                      for slot in range(4)] for queue in range(QUEUES)]
+            return [some + more for some, more in zip(parts, whole)]
+
+        for number in range(20):
+            self.on_all_queues(driver, OUT, requests(number))
+            for expected, found in zip(requests(number),
+                                       self.on_all_queues(driver, IN, requests(number))):
+                self.assertEqual([data for _, data in expected], found)
+
     def test_its_threads_cannot_be_deleted_while_it_is_there(self):
         self.add()
         for name in THREADS:
