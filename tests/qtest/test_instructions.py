@@ -4,7 +4,9 @@
 Callgrind counts the instructions of two runs; the second has twice the requests of the first, so
 that what starting and ending cost falls out. The count hardly depends on the machine and on how
 busy it is. Waiting is by epoll and file I/O by threads, since valgrind does not get on with
-io_uring; polling is off, since how long it lasts does depend on the machine.
+io_uring; polling is off, since how long it lasts does depend on the machine. A file is written in
+the main loop, which leaves it to a thread: an IOThread writes at once as long as that is quick, and
+how quick it is depends on the machine, too.
 
 If a case fails because a request has become cheaper, or dearer for a good reason, write the number
 that it tells into FIGURES, in the same commit as the change.
@@ -38,7 +40,7 @@ FIGURES = {
     ('null', 'write'): 1220,
     ('mapped', 'read'): 1710,
     ('file', 'read'): 3960,
-    ('file', 'write'): 2170,
+    ('written', 'write'): 2540,
 }
 
 
@@ -53,13 +55,15 @@ class Counted:
         blockdev = {'null': f'null-co,node-name=d,size={16 * MIB},read-zeroes=off',
                     'mapped': f'file,node-name=d,filename={self.path("image")},aio=threads',
                     'file': f'file,node-name=d,filename={self.path("image")},aio=threads,'
-                    'x-mapped-reads=off'}[node]
+                    'x-mapped-reads=off',
+                    'written': f'file,node-name=d,filename={self.path("image")},aio=threads'}[node]
         command = ['valgrind', '--tool=callgrind', '--callgrind-out-file=/dev/null',
                    f'--log-file={self.path("log")}', paths.daemon(), '--trace', 'file_map',
                    '--chardev', f'socket,id=m,path={self.path("qmp")},server=on,wait=off',
                    '--monitor', 'm', '--object', 'iothread,id=io0,poll-max-ns=0',
                    '--blockdev', blockdev,
-                   '--export', 'vhost-user-blk,id=e,node-name=d,writable=on,iothread=io0,'
+                   '--export', 'vhost-user-blk,id=e,node-name=d,writable=on,' + (
+                       '' if node == 'written' else 'iothread=io0,') +
                    f'addr.type=unix,addr.path={self.path("e.sock")}',
                    '--pidfile', self.path('pid')]
         with open(self.path('trace'), 'wb') as trace:
@@ -154,4 +158,4 @@ class Instructions(unittest.TestCase):
         self.check('file', 'read')
 
     def test_a_write_to_a_file(self):
-        self.check('file', 'write')
+        self.check('written', 'write')
